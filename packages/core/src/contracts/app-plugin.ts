@@ -1,0 +1,72 @@
+import type { Registry } from "prom-client";
+import type { ZodType } from "zod";
+import type { ContentFilter } from "../subscriptions/filter.ts";
+import type { Outq } from "../flow/outq.ts";
+import type { Logger } from "./logger.ts";
+import type { MessageFactory, SnapshotRequestMessage } from "./message.ts";
+import type { Inq, SnapshotResults } from "./queues.ts";
+
+/** What a full outq does (architecture: Outqs and overflow). */
+export type OverflowPolicy = "drop_oldest" | "disconnect";
+
+export interface OutqOptions {
+  /** Shown in logs, metrics and messages; need not be unique. */
+  readonly name: string;
+  readonly overflow?: OverflowPolicy;
+  /** Messages held at most; default 10,000. */
+  readonly maxItems?: number;
+  readonly filter?: ContentFilter;
+  /** Called once when overflow `disconnect` ends the subscription; the plugin must then unsubscribe. */
+  readonly onDisconnect?: () => void;
+}
+
+/** What an app plugin gets at `run`. It knows nothing of other plugins, of backbones, or of where messages go. */
+export interface AppContext<Config = unknown> {
+  readonly config: Config;
+  readonly logger: Logger;
+  readonly inq: Inq;
+  readonly metrics: Registry;
+  /** Aborted when the plugin has to be gone (after `stop` was called and the drain time is over). */
+  readonly signal: AbortSignal;
+  /** Makes the queue of one subscription. The plugin reads it and ends it with `unsubscribe`. */
+  createOutq(options: OutqOptions): Outq;
+  /**
+   * Routes every message whose topic starts with one of `topics` to `queue`, once each.
+   * @param snapshotSeconds history asked for, back from now; 0 or absent: none; negative: none.
+   * @returns the snapshot id when a snapshot was asked for and the topics cover a STIX type.
+   */
+  subscribe(topics: string | readonly string[], queue: Outq, snapshotSeconds?: number): Promise<string | undefined>;
+  /** Ends routing to `queue` and frees its snapshots; messages still in it are counted as dropped unless drained before. */
+  unsubscribe(queue: Outq): Promise<void>;
+  /** Makes messages that name this plugin as their source. */
+  readonly messages: MessageFactory;
+}
+
+/** Where a running plugin can be reached, for the ready line: `{ name: "manage", url: "tcp://127.0.0.1:13370" }`. */
+export interface BoundAddress {
+  readonly name: string;
+  readonly url: string;
+}
+
+/**
+ * One protocol or tool: accepts apps or contacts them, maps their format to and from STIX, subscribes for them.
+ * Life cycle: `run` once; `stopIntake` when the bus goes down (take nothing more in, keep sending out); `stop` when the
+ * outqs are drained or the drain time is over.
+ */
+export interface AppPlugin<Config = unknown> {
+  /** Resolves when the plugin is ready for apps; long work goes to StoppableWorkers. Rejecting reports the plugin as failed. */
+  run(context: AppContext<Config>): Promise<readonly BoundAddress[]>;
+  stopIntake(): Promise<void>;
+  stop(): Promise<void>;
+  /** Answers a snapshot request with what the plugin's apps have; ends when the signal aborts. */
+  snapshot?(request: SnapshotRequestMessage, results: SnapshotResults, signal: AbortSignal): Promise<void>;
+}
+
+/** What the module of an app plugin exports as `default`. */
+export interface AppPluginDefinition<Config = unknown> {
+  readonly kind: "app";
+  readonly name: string;
+  readonly description: string;
+  readonly configSchema: ZodType<Config>;
+  create(): AppPlugin<Config>;
+}

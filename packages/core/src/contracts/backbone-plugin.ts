@@ -1,0 +1,38 @@
+import type { Registry } from "prom-client";
+import type { ZodType } from "zod";
+import type { Logger } from "./logger.ts";
+import type { Message } from "./message.ts";
+import type { DeliveryQueue, Source } from "./queues.ts";
+
+/** What a backbone plugin gets at `run`. */
+export interface BackboneContext<Config = unknown> {
+  readonly config: Config;
+  readonly logger: Logger;
+  readonly metrics: Registry;
+  readonly signal: AbortSignal;
+  /** This backbone's view of the inq: with several backbones each sees every message. */
+  readonly inq: Source<Message>;
+}
+
+/** Moves messages from the inq to the outqs: inside this process, or through a broker to every instance. */
+export interface BackbonePlugin<Config = unknown> {
+  /** Resolves when messages flow (or when it has begun to reconnect for ever, which health shows). */
+  run(context: BackboneContext<Config>): Promise<void>;
+  /** Every later message whose topic starts with `topic` is offered to `queue`, once even if several of its topics match. */
+  subscribe(topic: string, queue: DeliveryQueue): Promise<void>;
+  /** Takes back exactly that topic of that queue. */
+  unsubscribe(topic: string, queue: DeliveryQueue): Promise<void>;
+  /** Called when the inq is empty or the drain time is over. Nothing taken from the inq may be lost: hand over or count. */
+  stop(): Promise<void>;
+}
+
+/** What the module of a backbone plugin exports as `default`. */
+export interface BackbonePluginDefinition<Config = unknown> {
+  readonly kind: "backbone";
+  readonly name: string;
+  readonly description: string;
+  readonly configSchema: ZodType<Config>;
+  /** True when it can never deliver a message twice: a lone such backbone spares the outqs their memory of ids. */
+  readonly deliversOnce: boolean;
+  create(): BackbonePlugin<Config>;
+}

@@ -1,0 +1,150 @@
+import type { Sink, Source } from "../contracts/queues.ts";
+import { Waiters } from "./waiters.ts";
+
+/** The queue was closed: nothing more can be put, or everything that was in it has been taken. */
+export class QueueClosedError extends Error {
+  override readonly name = "QueueClosedError";
+  constructor() {
+    super("the queue is closed");
+  }
+}
+
+/**
+ * Bounded first-in first-out queue that counts what its readers still work on.
+ * Each item put must be answered by one `taskDone` after it was taken; `join` resolves when all have been.
+ */
+export class JoinableQueue<T> implements Sink<T>, Source<T>, AsyncIterable<T> {
+  /** Items held at most. */
+  readonly capacity: number;
+  #items: T[] = [];
+  /** Index of the first item not yet taken: taking moves it, and the array is cut when half of it is spent. */
+  #head = 0;
+  #unfinished = 0;
+  #closed = false;
+  readonly #readers = new Waiters();
+  readonly #writers = new Waiters();
+  readonly #joiners = new Waiters();
+
+  constructor(capacity: number = Number.POSITIVE_INFINITY) {
+    if (!(capacity >= 1)) throw new RangeError(`capacity of a queue must be at least 1, not ${capacity}`);
+    this.capacity = capacity;
+  }
+
+  get size(): number {
+    return this.#items.length - this.#head;
+  }
+
+  /** Items put and not yet answered by `taskDone`. */
+  get unfinished(): number {
+    return this.#unfinished;
+  }
+
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** Puts without waiting; false when the queue is full or closed. */
+  tryPut(item: T): boolean {
+    if (this.#closed || this.size >= this.capacity) return false;
+    this.#items.push(item);
+    this.#unfinished += 1;
+    if (this.#readers.size > 0) this.#readers.wakeOne();
+    return true;
+  }
+
+  async put(item: T, signal?: AbortSignal): Promise<void> {
+    while (!this.tryPut(item)) await this.#waitForRoom(signal);
+  }
+
+  async putMany(items: readonly T[], signal?: AbortSignal): Promise<void> {
+    for (const item of items) {
+      while (!this.tryPut(item)) await this.#waitForRoom(signal);
+    }
+  }
+
+  async get(signal?: AbortSignal): Promise<T> {
+    for (;;) {
+      const [item] = await this.getMany(1, signal);
+      if (item !== undefined) return item;
+    }
+  }
+
+  async getMany(max: number, signal?: AbortSignal): Promise<T[]> {
+    while (this.size === 0) {
+      if (this.#closed) throw new QueueClosedError();
+      await this.#readers.wait(signal);
+    }
+    signal?.throwIfAborted();
+    return this.takeNow(max);
+  }
+
+  /** Takes what is there, at most `max`, without waiting. */
+  takeNow(max: number): T[] {
+    const taken = this.#cut(Math.min(max, this.size));
+    if (this.size > 0 && this.#readers.size > 0) this.#readers.wakeOne();
+    if (taken.length > 0 && this.#writers.size > 0) this.#wakeWriters(taken.length);
+    return taken;
+  }
+
+  /** @throws RangeError when more tasks are reported done than items were put. */
+  taskDone(count = 1): void {
+    if (count > this.#unfinished) throw new RangeError("taskDone called more often than items were put");
+    this.#unfinished -= count;
+    if (this.#unfinished === 0) this.#joiners.wakeAll();
+  }
+
+  /** Resolves when every item put so far and meanwhile has been taken and answered. */
+  async join(signal?: AbortSignal): Promise<void> {
+    while (this.#unfinished > 0) await this.#joiners.wait(signal);
+  }
+
+  /** Refuses further items; readers get what is left and then `QueueClosedError`. */
+  close(): void {
+    this.#closed = true;
+    this.#readers.wakeAll();
+    this.#writers.wakeAll();
+  }
+
+  /** Ends when the queue is closed and empty. An item counts as done when the loop asks for the next. */
+  async *[Symbol.asyncIterator](): AsyncGenerator<T> {
+    for (;;) {
+      let item: T;
+      try {
+        item = await this.get();
+      } catch (error) {
+        if (error instanceof QueueClosedError) return;
+        throw error;
+      }
+      try {
+        yield item;
+      } finally {
+        this.taskDone();
+      }
+    }
+  }
+
+  async #waitForRoom(signal?: AbortSignal): Promise<void> {
+    if (this.#closed) throw new QueueClosedError();
+    await this.#writers.wait(signal);
+    if (this.#closed) throw new QueueClosedError();
+  }
+
+  #wakeWriters(count: number): void {
+    for (let woken = 0; woken < count && this.#writers.size > 0; woken += 1) this.#writers.wakeOne();
+  }
+
+  #cut(count: number): T[] {
+    if (this.#head === 0 && count === this.#items.length) {
+      const all = this.#items;
+      this.#items = [];
+      return all;
+    }
+    const taken = this.#items.slice(this.#head, this.#head + count);
+    this.#head += count;
+    if (this.#head * 2 >= this.#items.length) {
+      this.#items = this.#items.slice(this.#head);
+      this.#head = 0;
+    }
+    return taken;
+  }
+}
