@@ -1,0 +1,11 @@
+/** Where a TCP socket is or listens: a host name or IP address (IPv6 without brackets) and a port, 0 for any free one. */
+export interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** "host:port" for logs; IPv6 addresses in brackets. */
+export function formatAddress(address: Address): string {
+  const host = address.host.includes(":") ? `[${address.host}]` : address.host;
+  return `${host}:${address.port}`;
+}
