@@ -1,0 +1,44 @@
+/** The two Python environments of the tests and benchmarks: what is in them and where they lie. */
+import { fileURLToPath } from "node:url";
+
+/** Root of the checkout, with a trailing slash removed. */
+export const root: string = fileURLToPath(new URL("../..", import.meta.url)).replace(/\/$/, "");
+
+const requirements = `${root}/test/interop/python`;
+
+export interface Environment {
+  readonly name: "peers" | "stix";
+  /** What it is for, in words. */
+  readonly purpose: string;
+  /** Folder of the virtual environment; its programs lie in `bin`. */
+  readonly folder: string;
+  /** Requirements that must be there before the others are installed, or none. */
+  readonly buildRequirements: string | undefined;
+  readonly requirements: string;
+}
+
+/**
+ * Two, because threatbus 2022.5.16 pins an old major version of stix2-patterns: the one cannot be
+ * installed beside the other, and both its speed and the newer checks are wanted.
+ */
+export const environments: readonly Environment[] = [
+  {
+    name: "peers",
+    purpose: "Python Threat Bus 2022.5.16, suricata-threatbus, vast-threatbus and pyzmq",
+    folder: `${root}/build/python/peers`,
+    buildRequirements: `${requirements}/requirements-build.txt`,
+    requirements: `${requirements}/requirements-peers.txt`,
+  },
+  {
+    name: "stix",
+    purpose: "python-stix2 3.0 and stix2-patterns 2",
+    folder: `${root}/build/python/stix`,
+    buildRequirements: undefined,
+    requirements: `${requirements}/requirements-stix.txt`,
+  },
+];
+
+/** The file that says that an environment is complete, and of what it was made. */
+export function stampFile(environment: Environment): string {
+  return `${environment.folder}/complete.txt`;
+}
