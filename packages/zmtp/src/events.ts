@@ -30,7 +30,7 @@ export type ProtocolReason =
   | "unexpected-message"
   | "bad-envelope";
 
-/** Why a peer was turned away in the handshake or before. */
+/** Why a peer was turned away, in the handshake or before. */
 export type RefusalReason =
   | "too-many-connections"
   | "version"
@@ -39,30 +39,31 @@ export type RefusalReason =
   | "refused-by-peer"
   | "denied";
 
-/** Why a connection that was ready has ended. */
+/** A rule that a peer broke: the type of the event to report and its reason. */
+export type Breach =
+  | { readonly type: "closed-by-limit"; readonly reason: LimitReason }
+  | { readonly type: "protocol-error"; readonly reason: ProtocolReason }
+  | { readonly type: "refused"; readonly reason: RefusalReason };
+
+/** Why a connection has ended. */
 export type DisconnectReason =
   | "peer-closed"
   | "connection-lost"
   | "heartbeat-timeout"
   | "request-timeout"
   | "closed"
-  | LimitReason
-  | ProtocolReason
-  | RefusalReason;
+  | Breach["reason"];
 
 /**
  * What happens on a socket, for logs and counters. `reason` values are stable.
- * "accepted" and "connected" are sent when the handshake is complete, each followed by exactly one "disconnected" later.
+ * "accepted" and "connected" are sent when the handshake is complete; exactly one "disconnected" follows each later.
  */
 export type SocketEvent =
-  | { readonly type: "accepted"; readonly peer: Peer; readonly reason: "ready" }
-  | { readonly type: "connected"; readonly peer: Peer; readonly reason: "ready" }
+  | { readonly type: "accepted" | "connected"; readonly peer: Peer; readonly reason: "ready" }
   | { readonly type: "disconnected"; readonly peer: Peer; readonly reason: DisconnectReason }
-  /** An attempt to connect failed before the handshake was complete; the next one is in `retryIn` milliseconds. */
-  | { readonly type: "connect-failed"; readonly remote: string; readonly reason: string; readonly retryIn: number }
-  | { readonly type: "refused"; readonly peer: Peer; readonly reason: RefusalReason }
-  | { readonly type: "closed-by-limit"; readonly peer: Peer; readonly reason: LimitReason }
-  | { readonly type: "protocol-error"; readonly peer: Peer; readonly reason: ProtocolReason }
+  /** An attempt to connect ended before the handshake was complete; the next one comes in `retryIn` milliseconds. */
+  | { readonly type: "connect-failed"; readonly peer: Peer; readonly reason: string; readonly retryIn: number }
+  | (Breach & { readonly peer: Peer })
   /** `count` messages did not reach the peer: it was full, its connection ended, or `linger` was over. */
   | {
       readonly type: "dropped";
@@ -70,4 +71,5 @@ export type SocketEvent =
       readonly reason: "full" | "connection-lost" | "linger";
       readonly count: number;
     }
+  /** A handler of Rep threw `cause`; the request was answered with an empty reply. */
   | { readonly type: "handler-failed"; readonly peer: Peer; readonly reason: "handler-threw"; readonly cause: unknown };

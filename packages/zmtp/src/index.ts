@@ -2,6 +2,7 @@ export type { Address } from "./address.ts";
 export type { ZmtpErrorCode } from "./errors.ts";
 export { ZmtpError } from "./errors.ts";
 export type {
+  Breach,
   DisconnectReason,
   LimitReason,
   Peer,
@@ -12,11 +13,10 @@ export type {
 export type {
   Handshake,
   HandshakeContext,
-  HandshakeOutcome,
   HandshakeStep,
   Mechanism,
 } from "./mechanism/mechanism.ts";
-export type { SocketOptions } from "./options.ts";
+export type { HeartbeatOptions, SocketOptions } from "./options.ts";
 export { Pub } from "./sockets/pub.ts";
 export type { PublishingSocket, SendResult, SubscriptionListener, TopicSender } from "./sockets/publishing.ts";
 export type { RequestHandler } from "./sockets/rep.ts";

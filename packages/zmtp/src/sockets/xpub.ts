@@ -1,25 +1,33 @@
 import type { Address } from "../address.ts";
 import type { SocketOptions } from "../options.ts";
+import { Publisher } from "./publisher.ts";
 import type { PublishingSocket, SubscriptionListener, TopicSender } from "./publishing.ts";
-
-const pending = () => new Error("not written yet");
+import { CachingSender } from "./topic-sender.ts";
 
 /** Publishes to the peers that connect to it, and hears of their subscriptions. */
 export class Xpub implements PublishingSocket {
-  readonly options: SocketOptions & SubscriptionListener;
+  readonly #publisher: Publisher;
+
   constructor(options: SocketOptions & SubscriptionListener = {}) {
-    this.options = options;
+    this.#publisher = new Publisher("XPUB", options);
   }
-  bind(_address: Address): Promise<Address> {
-    throw pending();
+
+  /** Resolves with the address really bound (port 0: any free one); rejects with the error of the operating system. */
+  bind(address: Address): Promise<Address> {
+    return this.#publisher.bind(address);
   }
-  hasSubscriber(_topic: string): boolean {
-    throw pending();
+
+  /** Is there a connection with a prefix of this topic? */
+  hasSubscriber(topic: string): boolean {
+    return this.sender(topic).connections > 0;
   }
-  sender(_topic: string): TopicSender {
-    throw pending();
+
+  sender(topic: string): TopicSender {
+    return new CachingSender(this.#publisher, topic);
   }
+
+  /** Ends all connections, after at most `linger` milliseconds. */
   close(): Promise<void> {
-    throw pending();
+    return this.#publisher.close();
   }
 }
