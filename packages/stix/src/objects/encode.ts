@@ -1,4 +1,49 @@
+/** The normalised form of an object (stix.md section 2). */
+import { DEFAULT_DEPTH, SPACED, writeMember } from "../json/write.ts";
+import { formatTimestamp, parseTimestamp } from "../timestamps.ts";
 import type { StixObject } from "../types.ts";
-export function encodeStix(_object: StixObject): Buffer {
-  throw new Error("provisional");
+import type { Members } from "./check.ts";
+import { isAbsent } from "./lists.ts";
+import { rulesFor, TIMESTAMPS } from "./tables.ts";
+
+function normaliseTime(value: unknown, precision: "millisecond" | "any"): unknown {
+  const micros = typeof value === "string" ? parseTimestamp(value) : undefined;
+  return micros === undefined ? value : formatTimestamp(micros, precision);
+}
+
+/** Compares by code point; sort() alone would compare UTF-16 code units. */
+function byCodePoint(a: string, b: string): number {
+  return Buffer.compare(Buffer.from(a), Buffer.from(b));
+}
+
+/** `revoked` and `summary` are left out when false, unless a granular marking could select them. */
+function isDefault(name: string, value: unknown, object: Members): boolean {
+  return (name === "revoked" || name === "summary") && value === false && isAbsent(object.granular_markings);
+}
+
+/**
+ * JSON text of a checked object: known properties in their order, then custom ones by name.
+ * @param depth deepest nesting, the object itself counting as 1
+ * @throws UnwritableError
+ */
+export function writeObject(object: Members, depth: number = DEFAULT_DEPTH): string {
+  const known = rulesFor(object.type)?.rules ?? new Map();
+  const custom = Object.keys(object).filter((name) => !known.has(name));
+  const members: string[] = [];
+  for (const name of [...known.keys(), ...custom.sort(byCodePoint)]) {
+    const value = object[name];
+    if (isAbsent(value) || isDefault(name, value, object)) continue;
+    const precision = TIMESTAMPS.get(name);
+    const normalised = precision === undefined ? value : normaliseTime(value, precision);
+    members.push(writeMember(name, normalised, SPACED, depth - 1));
+  }
+  return `{${members.join(SPACED.comma)}}`;
+}
+
+/**
+ * Normalised JSON text of an object. Numbers of type `bigint` are written as they are.
+ * @throws UnwritableError where the object has values that JSON does not know, or is nested more than 64 levels deep
+ */
+export function encodeStix(object: StixObject): Buffer {
+  return Buffer.from(writeObject(object), "latin1");
 }

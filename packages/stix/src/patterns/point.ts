@@ -1,16 +1,69 @@
-/** The one comparison of a point pattern (stix.md 3.4). */
+/** Point IoCs: patterns with one plain `path = value` comparison, the one kind that sensors understand (stix.md 3.4). */
+import type { Comparison, ComparisonExpression, Literal, ObservationExpression, PathStep } from "./ast.ts";
+import { parsePattern } from "./parser.ts";
+import { formatPath, isPlainName, quote } from "./print.ts";
+
+/** The one comparison of a point pattern. */
 export interface PointIoc {
   /** `ipv4-addr:value`, `file:hashes.'SHA-256'`: type, colon, steps without white space. */
   readonly objectPath: string;
   /** A string's text with escapes decoded; any other literal as written. */
   readonly value: string;
 }
-export function pointIoc(_pattern: unknown): PointIoc | null {
-  throw new Error("provisional");
+
+/** The one comparison of a pattern that has no qualifier and no operator; parentheses do not matter. */
+function onlyComparison(expression: ObservationExpression | ComparisonExpression): Comparison | undefined {
+  switch (expression.kind) {
+    case "observation-group":
+      return expression.qualifiers.length === 0 ? onlyComparison(expression.inner) : undefined;
+    case "observation":
+      return expression.qualifiers.length === 0 ? onlyComparison(expression.comparison) : undefined;
+    case "comparison-group":
+      return onlyComparison(expression.inner);
+    case "comparison":
+      return expression;
+    default:
+      return undefined;
+  }
 }
-export function formatPointIoc(_ioc: PointIoc): string {
-  throw new Error("provisional");
+
+/** A quoted step loses its quotes where it is a plain name and no keyword. */
+function formatStep({ kind, text }: PathStep): string {
+  if (kind === "index") return `[${text}]`;
+  const name = text.slice(1, -1);
+  return kind === "quoted" && isPlainName(name) ? `.${name}` : `.${text}`;
 }
-export function joinObservations(_patterns: readonly string[]): string {
-  throw new Error("provisional");
+
+function decodeLiteral({ kind, text }: Literal): string {
+  return kind === "string" ? text.slice(1, -1).replace(/\\(['\\])/g, "$1") : text;
+}
+
+/** The point IoC that a pattern is; null for every other pattern, broken ones and values that are no text included. */
+export function pointIoc(pattern: unknown): PointIoc | null {
+  if (typeof pattern !== "string") return null;
+  const parsed = parsePattern(pattern);
+  if (!parsed.ok) return null;
+  const comparison = onlyComparison(parsed.value);
+  if (comparison === undefined || comparison.operator !== "=" || comparison.negated) return null;
+  const [operand] = comparison.operands;
+  if (operand === undefined) return null;
+  const { type, steps } = comparison.path;
+  return { objectPath: `${type}:${steps.map(formatStep).join("").slice(1)}`, value: decodeLiteral(operand) };
+}
+
+/** The pattern of a point IoC; the value always as a string. Steps that are no plain names get quotes. */
+export function formatPointIoc({ objectPath, value }: PointIoc): string {
+  return `[${formatPath(objectPath)} = ${quote(value)}]`;
+}
+
+/** Does the pattern bind more loosely than AND? */
+function needsParentheses(pattern: string): boolean {
+  const parsed = parsePattern(pattern);
+  return parsed.ok && parsed.value.kind === "observation-chain" && parsed.value.operator !== "AND";
+}
+
+/** One pattern that wants all of the given ones. */
+export function joinObservations(patterns: readonly string[]): string {
+  if (patterns.length < 2) return patterns.join("");
+  return patterns.map((pattern) => (needsParentheses(pattern) ? `(${pattern})` : pattern)).join(" AND ");
 }

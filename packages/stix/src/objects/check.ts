@@ -1,0 +1,57 @@
+/** What the rules for values share: how they refuse, and how an error gets its pointer. */
+import { COMPACT, DEFAULT_DEPTH, ExactNumber, writeJson } from "../json/write.ts";
+import type { StixError } from "../types.ts";
+
+/** A JSON object. */
+export type Members = Record<string, unknown>;
+
+/** What a rule gives instead of a value when it refuses; the reason is in its Check. */
+export const REFUSED: unique symbol = Symbol("refused");
+
+/** A rule looks at one value and gives it back, or what it is converted to, or REFUSED. */
+export type Rule = (value: unknown, check: Check) => unknown;
+
+const MAX_VALUE_LENGTH = 200;
+
+/** JSON text of a value for an error, shortened. */
+function describe(value: unknown): string {
+  let text: string;
+  try {
+    text = writeJson(typeof value === "string" ? value.slice(0, MAX_VALUE_LENGTH) : value, COMPACT, DEFAULT_DEPTH);
+  } catch {
+    text = typeof value;
+  }
+  return text.length > MAX_VALUE_LENGTH ? `${text.slice(0, MAX_VALUE_LENGTH - 1)}…` : text;
+}
+
+/** One segment of a JSON pointer (RFC 6901 section 3). */
+function segment(name: string | number): string {
+  return `/${String(name).replaceAll("~", "~0").replaceAll("/", "~1")}`;
+}
+
+/** Collects the first refusal of one object. Pointers are made only then, from the inside out. */
+export class Check {
+  error: StixError | undefined = undefined;
+
+  /** @param value the offending value; undefined where there is none */
+  refuse(rule: string, message: string, value?: unknown): typeof REFUSED {
+    this.error = { pointer: "", rule, message, ...(value === undefined ? {} : { value: describe(value) }) };
+    return REFUSED;
+  }
+
+  /** The value of member or item `name` was refused: puts that before the pointer. */
+  at(name: string | number): typeof REFUSED {
+    if (this.error !== undefined) this.error = { ...this.error, pointer: segment(name) + this.error.pointer };
+    return REFUSED;
+  }
+}
+
+/** Is the value a JSON object (no list, no number kept as text)? */
+export function isMembers(value: unknown): value is Members {
+  return typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof ExactNumber);
+}
+
+/** A copy that may have any member names: it has no prototype, so that `__proto__` is a name like all others. */
+export function copyMembers(source: Readonly<Members>): Members {
+  return Object.assign(Object.create(null), source) as Members;
+}

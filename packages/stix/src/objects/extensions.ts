@@ -1,0 +1,37 @@
+/** The `extensions` property (stix.md 1.6). */
+import { isUuidAt } from "../identifiers.ts";
+import { type Check, copyMembers, isMembers, type Members, REFUSED, type Rule } from "./check.ts";
+import { PREDEFINED_EXTENSIONS } from "./predefined-extensions.ts";
+
+const DEFINITION = "extension-definition--";
+const TOPLEVEL = "toplevel-property-extension";
+
+function checkExtension(name: string, value: unknown, check: Check): unknown {
+  if (name.startsWith(DEFINITION) && !isUuidAt(name, DEFINITION.length)) {
+    return check.refuse("identifier", `must be ${DEFINITION} and a UUID`, name);
+  }
+  if (!isMembers(value)) return check.refuse("object", "must be an object", value);
+  const rule = PREDEFINED_EXTENSIONS.get(name);
+  return rule === undefined ? value : rule(value, check);
+}
+
+export const extensions: Rule = (value, check) => {
+  if (!isMembers(value)) return check.refuse("object", "must be an object", value);
+  let result = value;
+  for (const name of Object.keys(value)) {
+    const extension = value[name];
+    const checked = checkExtension(name, extension, check);
+    if (checked === REFUSED) return check.at(name);
+    if (checked === extension) continue;
+    if (result === value) result = copyMembers(value);
+    result[name] = checked;
+  }
+  return result;
+};
+
+/** Does an extension say that it adds properties to the object itself? Their names are not checked. */
+export function hasToplevelExtension(object: Members): boolean {
+  const entries = object.extensions;
+  if (!isMembers(entries)) return false;
+  return Object.values(entries).some((entry) => isMembers(entry) && entry.extension_type === TOPLEVEL);
+}
