@@ -3,7 +3,7 @@ import { spellingOf } from "../config/tree.ts";
 import type { AppPluginDefinition } from "../contracts/app-plugin.ts";
 import type { BackbonePluginDefinition } from "../contracts/backbone-plugin.ts";
 import { messageOf, ThreatBusError } from "../errors.ts";
-import { findInstalled, moduleUrl } from "./packages.ts";
+import { findInstalled, type InstalledPackage, listInstalled, moduleUrl } from "./packages.ts";
 
 export type PluginKind = "app" | "backbone";
 export type PluginDefinition = AppPluginDefinition | BackbonePluginDefinition;
@@ -149,4 +149,72 @@ function wrongMember(exported: Record<string, unknown>, kind: PluginKind): strin
 
 function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null;
+}
+
+/** One line of `threatbus plugins`. */
+export interface PluginListing {
+  readonly name: string;
+  /** Unknown for a package that does not say it (`threatbus.kind` in its package.json) and is not configured. */
+  readonly kind: PluginKind | undefined;
+  /** `built in`, `threatbus-zeek 1.2.0`, or the path of the `module` key. */
+  readonly origin: string;
+  readonly description: string;
+  readonly configured: boolean;
+  /** Why it cannot be used. */
+  readonly problem: string | undefined;
+}
+
+/**
+ * What there is: built-in plugins, packages named like plugins near `resolveFrom`, and what is configured but missing.
+ * Packages that are not configured are not imported.
+ */
+export async function listPlugins(
+  configured: readonly PluginRequest[],
+  options: LoadPluginsOptions,
+): Promise<PluginListing[]> {
+  const builtins = (["backbone", "app"] as const).flatMap((kind) =>
+    Object.keys(options.builtins[SECTION[kind]]).map((name): PluginRequest => ({ kind, name })),
+  );
+  const others = configured.filter((each) => !builtins.some((builtin) => isSame(builtin, each)));
+  const loaded = await loadPlugins([...builtins, ...others], options);
+  const listed = await Promise.all(loaded.map((each) => listing(each, configured, options.resolveFrom)));
+  const used = new Set(loaded.map((each) => ("origin" in each ? each.origin : "")));
+  const unused = (await listInstalled(options.resolveFrom)).filter((each) => !used.has(each.packageName));
+  return [...listed, ...unused.map(unusedListing)];
+}
+
+function unusedListing(installed: InstalledPackage): PluginListing {
+  const { pluginName, packageName, version, description, kind } = installed;
+  return {
+    name: pluginName,
+    kind: kind === "app" || kind === "backbone" ? kind : undefined,
+    origin: `${packageName} ${version}`,
+    description,
+    configured: false,
+    problem: undefined,
+  };
+}
+
+function isSame(a: PluginRequest, b: PluginRequest): boolean {
+  return a.kind === b.kind && a.module === b.module && spellingOf(a.name, [b.name]) !== undefined;
+}
+
+async function listing(
+  loaded: PluginLoadResult,
+  configured: readonly PluginRequest[],
+  resolveFrom: string,
+): Promise<PluginListing> {
+  const { request } = loaded;
+  const common = {
+    name: request.name,
+    kind: request.kind,
+    configured: configured.some((each) => isSame(each, request)),
+  };
+  if ("error" in loaded) {
+    return { ...common, origin: "", description: "", problem: `${loaded.error.message}. ${loaded.error.hint}` };
+  }
+  const installed = await findInstalled(request.name, resolveFrom);
+  const version = installed.find((each) => each.packageName === loaded.origin)?.version;
+  const origin = version === undefined ? loaded.origin : `${loaded.origin} ${version}`;
+  return { ...common, origin, description: loaded.definition.description, problem: undefined };
 }

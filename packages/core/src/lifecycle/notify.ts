@@ -1,0 +1,48 @@
+import { spawn } from "node:child_process";
+import type { Logger } from "../contracts/logger.ts";
+import { messageOf } from "../errors.ts";
+
+/** What a supervisor is told (sd_notify(3)). */
+export type SupervisorState = "READY=1" | "STOPPING=1";
+
+export interface NotifyOptions {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly logger: Logger;
+  /** Longest time the helper may take, in milliseconds; default 5 s. */
+  readonly timeoutMs?: number;
+}
+
+/**
+ * Tells systemd, when it asks for it with NOTIFY_SOCKET, that the bus is ready or stopping. Node.js has no datagram
+ * sockets of the Unix domain, so `systemd-notify`, a part of systemd, sends the message; being a process of its own it
+ * needs `NotifyAccess=all` in the unit. Never rejects: a supervisor that cannot be told is a warning.
+ * @returns whether the message was sent.
+ */
+export async function notifySupervisor(state: SupervisorState, options: NotifyOptions): Promise<boolean> {
+  const { env, logger } = options;
+  if ((env.NOTIFY_SOCKET ?? "") === "") return false;
+  try {
+    await runHelper(state, options);
+    return true;
+  } catch (thrown) {
+    logger.warn({ state, cause: messageOf(thrown) }, "systemd could not be notified; is systemd-notify on the PATH?");
+    return false;
+  }
+}
+
+function runHelper(state: SupervisorState, options: NotifyOptions): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const { PATH, NOTIFY_SOCKET } = options.env;
+    const helper = spawn("systemd-notify", [state], {
+      env: { PATH, NOTIFY_SOCKET },
+      stdio: "ignore",
+      timeout: options.timeoutMs ?? 5_000,
+      killSignal: "SIGKILL",
+    });
+    helper.once("error", reject);
+    helper.once("exit", (code, signal) => {
+      if (code === 0) resolve();
+      else reject(new Error(`systemd-notify ended with ${signal ?? `code ${code}`}`));
+    });
+  });
+}
