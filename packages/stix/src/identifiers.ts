@@ -6,26 +6,41 @@ const VARIANT_DIGIT = 16;
 const HEX_32 = /^[0-9a-fA-F]{32}$/;
 const DASH = 0x2d;
 
-/** Is the character a hexadecimal digit? */
-function isHex(code: number): boolean {
-  return (code >= 0x30 && code <= 0x39) || (code >= 0x61 && code <= 0x66) || (code >= 0x41 && code <= 0x46);
-}
+/** Where the hyphens of a UUID stand. */
+const HYPHENS = [8, 13, 18, 23] as const;
+const VARIANT_CHARACTER = 19;
 
-/** Is the digit one of 8, 9, a, b? */
+const UUID_DIGITS = 32;
+
+/** 1 for hexadecimal digits, 0 for the hyphen, more than there are digits in a UUID for every other character. */
+const COUNTS = new Uint8Array(256).fill(UUID_DIGITS + 1);
+COUNTS[DASH] = 0;
+for (const digit of "0123456789abcdefABCDEF") COUNTS[digit.charCodeAt(0)] = 1;
+
+/** Does the digit have the variant bits of RFC 4122? */
 function isVariant(code: number): boolean {
   return code === 0x38 || code === 0x39 || code === 0x61 || code === 0x62 || code === 0x41 || code === 0x42;
 }
 
 /** The usual form, eight-four-four-four-twelve digits, from `start` to the end of the text. */
 function isPlainUuid(text: string, start: number): boolean {
-  if (text.length !== start + UUID_LENGTH) return false;
-  for (let index = 0; index < UUID_LENGTH; index++) {
-    const code = text.charCodeAt(start + index);
-    if (index === 8 || index === 13 || index === 18 || index === 23) {
-      if (code !== DASH) return false;
-    } else if (!isHex(code)) return false;
+  if (
+    text.length !== start + UUID_LENGTH ||
+    text.charCodeAt(start + HYPHENS[0]) !== DASH ||
+    text.charCodeAt(start + HYPHENS[1]) !== DASH ||
+    text.charCodeAt(start + HYPHENS[2]) !== DASH ||
+    text.charCodeAt(start + HYPHENS[3]) !== DASH ||
+    !isVariant(text.charCodeAt(start + VARIANT_CHARACTER))
+  ) {
+    return false;
   }
-  return isVariant(text.charCodeAt(start + 19));
+  // the hyphens are in their places: with as many digits as a UUID has there can be no other character
+  let digits = 0;
+  for (let at = start; at < start + UUID_LENGTH; at++) {
+    const code = text.charCodeAt(at);
+    digits += code > 0xff ? UUID_LENGTH : (COUNTS[code] ?? 0);
+  }
+  return digits === UUID_DIGITS;
 }
 
 /** Any form that Python's uuid.UUID reads, apart from `_` and `+`: other hyphens, braces, `urn:uuid:`. */

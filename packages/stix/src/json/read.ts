@@ -90,7 +90,10 @@ export function parseExactJson(text: string): unknown {
 export function isWithinDepth(value: unknown, maxDepth: number): boolean {
   if (typeof value !== "object" || value === null) return true;
   if (maxDepth <= 0) return false;
-  if (Array.isArray(value)) return value.every((item) => isWithinDepth(item, maxDepth - 1));
+  if (Array.isArray(value)) {
+    for (const item of value) if (!isWithinDepth(item, maxDepth - 1)) return false;
+    return true;
+  }
   for (const name in value) {
     if (!isWithinDepth((value as Record<string, unknown>)[name], maxDepth - 1)) return false;
   }

@@ -32,11 +32,21 @@ function segment(name: string | number): string {
 /** Collects the first refusal of one object. Pointers are made only then, from the inside out. */
 export class Check {
   error: StixError | undefined = undefined;
+  /** Deepest nesting of the object, itself counting as 1. */
+  readonly maxDepth: number;
+
+  constructor(maxDepth: number) {
+    this.maxDepth = maxDepth;
+  }
 
   /** @param value the offending value; undefined where there is none */
   refuse(rule: string, message: string, value?: unknown): typeof REFUSED {
     this.error = { pointer: "", rule, message, ...(value === undefined ? {} : { value: describe(value) }) };
     return REFUSED;
+  }
+
+  refuseDepth(): typeof REFUSED {
+    return this.refuse("json.depth", `nested more than ${this.maxDepth} levels deep`);
   }
 
   /** The value of member or item `name` was refused: puts that before the pointer. */

@@ -1,5 +1,6 @@
 /** The `extensions` property (stix.md 1.6). */
 import { isUuidAt } from "../identifiers.ts";
+import { isWithinDepth } from "../json/read.ts";
 import { type Check, copyMembers, isMembers, type Members, REFUSED, type Rule } from "./check.ts";
 import { PREDEFINED_EXTENSIONS } from "./predefined-extensions.ts";
 
@@ -17,6 +18,7 @@ function checkExtension(name: string, value: unknown, check: Check): unknown {
 
 export const extensions: Rule = (value, check) => {
   if (!isMembers(value)) return check.refuse("object", "must be an object", value);
+  if (!isWithinDepth(value, check.maxDepth - 1)) return check.refuseDepth();
   let result = value;
   for (const name of Object.keys(value)) {
     const extension = value[name];

@@ -1,4 +1,5 @@
 /** Rules for lists and for objects with known members. */
+import { isWithinDepth } from "../json/read.ts";
 import { type Check, copyMembers, isMembers, type Members, REFUSED, type Rule } from "./check.ts";
 
 /** Does the value count as absent where an object's member has it (stix.md 1.1)? */
@@ -33,8 +34,10 @@ export function listOf(rule: Rule): Rule {
 
 /** A list of objects, without conversions. */
 export function listOfObjects(rule: Rule): Rule {
-  return (value, check) =>
-    Array.isArray(value) ? checkItems(value, rule, check) : check.refuse("list", "must be a list of objects", value);
+  return (value, check) => {
+    if (!Array.isArray(value)) return check.refuse("list", "must be a list of objects", value);
+    return isWithinDepth(value, check.maxDepth - 1) ? checkItems(value, rule, check) : check.refuseDepth();
+  };
 }
 
 /** What is known of an object's members. */
@@ -42,42 +45,42 @@ export interface MemberRules {
   /** In the order of the normalised form. Other members are custom and kept. */
   readonly rules: ReadonlyMap<string, Rule>;
   readonly required: readonly string[];
+  /** For members that have no rule; without it they may be anything. */
+  readonly custom?: (name: string, value: unknown, object: Members, check: Check) => boolean;
+}
+
+function hasRequired(members: Members, names: readonly string[], check: Check): boolean {
+  for (const name of names) {
+    if (members[name] !== undefined) continue;
+    check.refuse("required", "is required");
+    check.at(name);
+    return false;
+  }
+  return true;
 }
 
 /**
  * Checks the members that have rules, leaves out those that count as absent, and looks for the required ones.
- * @param custom the rule for the name of a member that has none
  * @returns the same object where nothing was converted, else a copy without a prototype; or REFUSED
  */
-export function checkMembers(
-  source: Members,
-  known: MemberRules,
-  check: Check,
-  custom?: (name: string, source: Members, check: Check) => boolean,
-): Members | typeof REFUSED {
+export function checkMembers(source: Members, known: MemberRules, check: Check): Members | typeof REFUSED {
   let result = source;
   for (const name in source) {
     const value = source[name];
     const rule = known.rules.get(name);
-    if (rule === undefined && custom !== undefined && !custom(name, source, check)) return check.at(name);
-    if (isAbsent(value)) {
-      if (result === source) result = copyMembers(source);
-      delete result[name];
-      continue;
+    let converted = value;
+    if (rule === undefined) {
+      if (known.custom !== undefined && !known.custom(name, value, source, check)) return check.at(name);
     }
-    if (rule === undefined) continue;
-    const converted = rule(value, check);
-    if (converted === REFUSED) return check.at(name);
+    if (isAbsent(value)) converted = undefined;
+    else if (rule !== undefined) converted = rule(value, check);
     if (converted === value) continue;
+    if (converted === REFUSED) return check.at(name);
     if (result === source) result = copyMembers(source);
-    result[name] = converted;
+    if (converted === undefined) delete result[name];
+    else result[name] = converted;
   }
-  for (const name of known.required) {
-    if (result[name] !== undefined) continue;
-    check.refuse("required", "is required");
-    return check.at(name);
-  }
-  return result;
+  return hasRequired(result, known.required, check) ? result : REFUSED;
 }
 
 /** An object with known members; `whole` looks at the object once its members are checked. */

@@ -1,5 +1,5 @@
 /** Parsing and validating one object: from bytes (the hot path) or from a value that a program made. */
-import { checkDepth, isWithinDepth, parseExactJson, parseJson, readText } from "../json/read.ts";
+import { checkDepth, parseExactJson, parseJson, readText } from "../json/read.ts";
 import { DEFAULT_DEPTH, SPACED, UnwritableError, writeJson } from "../json/write.ts";
 import type { ParsedStix, ParseLimits, Result, StixError, StixObject } from "../types.ts";
 import { Check, type Members, REFUSED } from "./check.ts";
@@ -21,10 +21,11 @@ function accepted(members: Members, bytes: Buffer, normalised: boolean): Result<
  * @param text known to be JSON
  */
 function normalise(text: string, limits: ParseLimits | undefined): Result<ParsedStix, StixError> {
-  const check = new Check();
+  const maxDepth = limits?.maxDepth ?? DEFAULT_DEPTH;
+  const check = new Check(maxDepth);
   const members = applyRules(parseExactJson(text), check);
   if (members === REFUSED) return refused(check.error);
-  const normalised = writeObject(members, limits?.maxDepth ?? DEFAULT_DEPTH);
+  const normalised = writeObject(members, maxDepth);
   return accepted(JSON.parse(normalised) as Members, Buffer.from(normalised, "latin1"), true);
 }
 
@@ -37,11 +38,9 @@ export function parseStix(bytes: Buffer, limits?: ParseLimits): Result<ParsedSti
   if (!text.ok) return text;
   const json = parseJson(text.value);
   if (!json.ok) return json;
-  const members = applyRules(json.value, new Check());
-  // not changed: the usual case. Else (converted, refused, too deep) it is worth a second, exact look.
-  if (members === json.value && isWithinDepth(members, limits?.maxDepth ?? DEFAULT_DEPTH)) {
-    return accepted(members as Members, bytes, false);
-  }
+  const members = applyRules(json.value, new Check(limits?.maxDepth ?? DEFAULT_DEPTH));
+  // the usual case; what is converted, refused or too deep is worth a second, exact look
+  if (members === json.value) return accepted(members as Members, bytes, false);
   const tooDeep = checkDepth(bytes, limits);
   return tooDeep === undefined ? normalise(text.value, limits) : refused(tooDeep);
 }

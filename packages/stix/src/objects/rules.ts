@@ -1,26 +1,12 @@
 /** The rules for a whole object (stix.md section 1, steps 2 to 6), in the order in which they are applied. */
 import { randomUUID } from "node:crypto";
 import { validatePattern } from "../patterns/checks.ts";
+import { isUsualPoint } from "../patterns/point.ts";
 import { formatTimestamp, parseTimestamp } from "../timestamps.ts";
 import { type Check, copyMembers, isMembers, type Members, REFUSED } from "./check.ts";
-import { hasToplevelExtension } from "./extensions.ts";
 import { checkMembers } from "./lists.ts";
 import { checkSelectors } from "./selectors.ts";
 import { rulesFor } from "./tables.ts";
-
-/** Member names that make the reference fail (stix.md 1.6). */
-const RESERVED: ReadonlySet<string> = new Set(["self", "allow_custom", "interoperability", "custom_properties"]);
-const SMALL_A = 0x61;
-const SMALL_Z = 0x7a;
-
-/** The name of a custom property has to begin with a small letter, unless an extension brings it. */
-function checkCustomName(name: string, object: Members, check: Check): boolean {
-  const first = name.charCodeAt(0);
-  if (RESERVED.has(name)) check.refuse("name", "is a reserved name");
-  else if ((first >= SMALL_A && first <= SMALL_Z) || hasToplevelExtension(object)) return true;
-  else check.refuse("name", "a property name must begin with a-z", name);
-  return false;
-}
 
 /** Makes the members of `custom_properties` top-level ones, unless the object has them already. */
 function unpackCustomProperties(object: Members, check: Check): Members | typeof REFUSED {
@@ -87,7 +73,7 @@ function checkTimes(object: Members, check: Check): boolean {
 /** Patterns of pattern_type `stix`: 2.1 if the version says so or is absent, 2.0 for every other version (1.9). */
 function checkPattern(object: Members, check: Check): boolean {
   const { pattern, pattern_type, pattern_version } = object;
-  if (pattern_type !== "stix" || typeof pattern !== "string") return true;
+  if (pattern_type !== "stix" || typeof pattern !== "string" || isUsualPoint(pattern)) return true;
   const is21 = pattern_version === "2.1" || !pattern_version;
   const result = validatePattern(pattern, is21 ? undefined : { version: "2.0" });
   if (result.ok) return true;
@@ -114,7 +100,7 @@ export function applyRules(value: unknown, check: Check): Members | typeof REFUS
   }
   const unpacked = unpackCustomProperties(value, check);
   if (unpacked === REFUSED) return REFUSED;
-  const checked = checkMembers(unpacked, known, check, checkCustomName);
+  const checked = checkMembers(unpacked, known, check);
   if (checked === REFUSED) return REFUSED;
   const object = fillIn(checked);
   return checkTimes(object, check) && checkPattern(object, check) && checkSelectors(object, check) ? object : REFUSED;

@@ -4,6 +4,7 @@
  */
 import type { StixType } from "../types.ts";
 import type { Rule } from "./check.ts";
+import { customProperty } from "./custom.ts";
 import { extensions } from "./extensions.ts";
 import { listOf, type MemberRules } from "./lists.ts";
 import { externalReferences, killChainPhases } from "./references.ts";
@@ -46,6 +47,9 @@ const NOT_SIGHTED: ReadonlySet<string> = new Set([
 
 const MAX_COUNT = 999_999_999;
 
+const millisecondTime = timestamp("millisecond");
+const time = timestamp("any");
+
 function leading(type: StixType): readonly (readonly [string, Rule])[] {
   return [
     // type and spec_version are looked at before everything else
@@ -53,8 +57,8 @@ function leading(type: StixType): readonly (readonly [string, Rule])[] {
     ["spec_version", anything],
     ["id", identifierOf(type)],
     ["created_by_ref", referenceTo("identity")],
-    ["created", timestamp("millisecond")],
-    ["modified", timestamp("millisecond")],
+    ["created", millisecondTime],
+    ["modified", millisecondTime],
   ];
 }
 
@@ -78,20 +82,21 @@ const INDICATOR: MemberRules = {
     ["pattern", string],
     ["pattern_type", string],
     ["pattern_version", string],
-    ["valid_from", timestamp("any")],
-    ["valid_until", timestamp("any")],
+    ["valid_from", time],
+    ["valid_until", time],
     ["kill_chain_phases", killChainPhases],
     ...TRAILING,
   ]),
   required: ["pattern", "pattern_type"],
+  custom: customProperty,
 };
 
 const SIGHTING: MemberRules = {
   rules: new Map([
     ...leading("sighting"),
     ["description", string],
-    ["first_seen", timestamp("any")],
-    ["last_seen", timestamp("any")],
+    ["first_seen", time],
+    ["last_seen", time],
     ["count", integerBetween(0, MAX_COUNT)],
     ["sighting_of_ref", referenceExcept(NOT_SIGHTED)],
     ["observed_data_refs", listOf(referenceTo("observed-data"))],
@@ -100,6 +105,7 @@ const SIGHTING: MemberRules = {
     ...TRAILING,
   ]),
   required: ["sighting_of_ref"],
+  custom: customProperty,
 };
 
 /** The rules for an object type; undefined for every type that the bus does not carry. */

@@ -3,14 +3,15 @@ import type { Result } from "../types.ts";
 import type {
   Comparison,
   ComparisonExpression,
+  ObjectPath,
   Observation,
   ObservationExpression,
   PatternAst,
   PatternError,
   PatternOptions,
 } from "./ast.ts";
+import { isSpace } from "./characters.ts";
 import { isPatternHash } from "./hashes.ts";
-import { isSpace } from "./lexer.ts";
 import { parsePattern } from "./parser.ts";
 
 const OPEN_PAREN = 0x28;
@@ -36,9 +37,14 @@ function checkQualifiers(observation: Observation): PatternError | undefined {
   return undefined;
 }
 
+function isAboutHashes({ steps }: ObjectPath): boolean {
+  for (const { text } of steps) if (text === "hashes" || text === "'hashes'") return true;
+  return false;
+}
+
 /** The literal of a comparison with a hash has to be a value of that algorithm. */
 function checkHashes({ path, operator, operands }: Comparison): PatternError | undefined {
-  if (!path.steps.some(({ text }) => text === "hashes" || text === "'hashes'")) return undefined;
+  if (!isAboutHashes(path)) return undefined;
   const last = path.steps.at(-1);
   if (last === undefined || operator === "LIKE" || operator === "MATCHES" || last.text === "*") return undefined;
   if (last.kind === "index") {

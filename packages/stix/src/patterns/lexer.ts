@@ -2,6 +2,7 @@
  * The tokens of STIX patterns (stix.md 3.1): always the longest one. The lexer stands on one token at a time and
  * makes no objects; `kind`, `start` and `end` say where it is.
  */
+import { classOf, isSpace, NAME_PART, NAME_START, NUMBER_START, PUNCTUATION } from "./characters.ts";
 import { literalEnd, numberEnd, stringEnd } from "./literals.ts";
 
 /** Kinds of token. Punctuation stands for itself by its character code; the others are above 0xffff. */
@@ -36,7 +37,6 @@ const LF = 0x0a;
 const CR = 0x0d;
 const QUOTE = 0x27;
 const STAR = 0x2a;
-const PLUS = 0x2b;
 const DASH = 0x2d;
 const DOT = 0x2e;
 const SLASH = 0x2f;
@@ -44,23 +44,6 @@ const LESS = 0x3c;
 const EQUAL = 0x3d;
 const GREATER = 0x3e;
 const BANG = 0x21;
-/** `: . , ( ) [ ] *` */
-const PUNCTUATION = new Set([0x3a, 0x2e, 0x2c, 0x28, 0x29, 0x5b, 0x5d, 0x2a]);
-const WIDE_SPACES = /[\u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]/;
-
-/** White space of the pattern language. */
-export function isSpace(code: number): boolean {
-  if (code <= 0x20) return code === 0x20 || (code >= 0x09 && code <= 0x0d);
-  return code >= 0x85 && WIDE_SPACES.test(String.fromCharCode(code));
-}
-
-function isDigit(code: number): boolean {
-  return code >= 0x30 && code <= 0x39;
-}
-
-function isNameStart(code: number): boolean {
-  return (code >= 0x61 && code <= 0x7a) || (code >= 0x41 && code <= 0x5a) || code === 0x5f;
-}
 
 export class Lexer {
   readonly text: string;
@@ -96,10 +79,11 @@ export class Lexer {
       return;
     }
     const code = this.text.charCodeAt(this.start);
-    if (isNameStart(code)) this.word(code);
+    const kinds = classOf(code);
+    if (kinds & NAME_START) this.word(code);
     else if (code === QUOTE) this.take(Token.string, stringEnd(this.text, this.start));
-    else if (isDigit(code) || code === DOT || code === PLUS || code === DASH) this.numberOrMark(code);
-    else if (PUNCTUATION.has(code)) this.take(code, this.start + 1);
+    else if (kinds & NUMBER_START) this.numberOrMark(code);
+    else if (kinds & PUNCTUATION) this.take(code, this.start + 1);
     else this.operator(code);
   }
 
@@ -111,7 +95,7 @@ export class Lexer {
 
   /** White space and comments. */
   private skipBlanks(): void {
-    for (;;) {
+    while (this.end < this.text.length) {
       const code = this.text.charCodeAt(this.end);
       if (isSpace(code)) this.end++;
       else if (code !== SLASH || !this.skipComment()) return;
@@ -137,11 +121,10 @@ export class Lexer {
     if (this.text.charCodeAt(this.start + 1) === QUOTE && this.prefixedLiteral(first)) return;
     let at = this.start + 1;
     let hyphenated = false;
-    for (;;) {
+    for (; at < this.text.length; at++) {
       const code = this.text.charCodeAt(at);
       if (code === DASH) hyphenated = true;
-      else if (!isNameStart(code) && !isDigit(code)) break;
-      at++;
+      else if (!(classOf(code) & NAME_PART)) break;
     }
     this.end = at;
     this.kind = hyphenated ? Token.hyphenatedName : this.plainWord(first);

@@ -1,5 +1,7 @@
 /** Where the literals of the pattern language end (stix.md 3.1). All give -1 where there is no such literal. */
 
+import { BASE64, classOf, DIGIT, HEX_DIGIT } from "./characters.ts";
+
 const QUOTE = 0x27;
 const DOT = 0x2e;
 const PLUS = 0x2b;
@@ -11,23 +13,9 @@ const MAX_PADDING = 2;
 /** Up to the whole second; the fraction is looked at apart, it may be of any length. */
 const TIMESTAMP = /t'\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])T(?:[01]\d|2[0-3]):[0-5]\d:(?:[0-5]\d|60)/y;
 
-function isDigit(code: number): boolean {
-  return code >= ZERO && code <= 0x39;
-}
-
-function isHex(code: number): boolean {
-  return isDigit(code) || (code >= 0x61 && code <= 0x66) || (code >= 0x41 && code <= 0x46);
-}
-
-function isBase64(code: number): boolean {
-  return (
-    (code >= 0x61 && code <= 0x7a) || (code >= 0x41 && code <= 0x5a) || isDigit(code) || code === PLUS || code === 0x2f
-  );
-}
-
-function skipWhile(text: string, from: number, accepts: (code: number) => boolean): number {
+function skipWhile(text: string, from: number, kind: number): number {
   let at = from;
-  while (accepts(text.charCodeAt(at))) at++;
+  while (at < text.length && classOf(text.charCodeAt(at)) & kind) at++;
   return at;
 }
 
@@ -49,9 +37,9 @@ export function stringEnd(text: string, start: number): number {
 export function numberEnd(text: string, start: number): { readonly end: number; readonly isFloat: boolean } {
   const first = text.charCodeAt(start);
   const digits = first === PLUS || first === DASH ? start + 1 : start;
-  const afterDigits = skipWhile(text, digits, isDigit);
+  const afterDigits = skipWhile(text, digits, DIGIT);
   if (text.charCodeAt(afterDigits) === DOT) {
-    const afterFraction = skipWhile(text, afterDigits + 1, isDigit);
+    const afterFraction = skipWhile(text, afterDigits + 1, DIGIT);
     if (afterFraction > afterDigits + 1) return { end: afterFraction, isFloat: true };
   }
   if (afterDigits === digits) return { end: -1, isFloat: false };
@@ -60,13 +48,14 @@ export function numberEnd(text: string, start: number): { readonly end: number; 
 }
 
 function hexEnd(text: string, start: number): number {
-  const at = skipWhile(text, start + 2, isHex);
+  const at = skipWhile(text, start + 2, HEX_DIGIT);
   return text.charCodeAt(at) === QUOTE && (at - start) % 2 === 0 ? at + 1 : -1;
 }
 
 function binaryEnd(text: string, start: number): number {
-  const afterData = skipWhile(text, start + 2, isBase64);
-  const at = skipWhile(text, afterData, (code) => code === EQUAL);
+  const afterData = skipWhile(text, start + 2, BASE64);
+  let at = afterData;
+  while (text.charCodeAt(at) === EQUAL) at++;
   const length = at - start - 2;
   const complete = length > 0 && length % 4 === 0 && at - afterData <= MAX_PADDING;
   return complete && text.charCodeAt(at) === QUOTE ? at + 1 : -1;
@@ -77,7 +66,7 @@ function timestampEnd(text: string, start: number): number {
   if (!TIMESTAMP.test(text)) return -1;
   let at = TIMESTAMP.lastIndex;
   if (text.charCodeAt(at) === DOT) {
-    const afterFraction = skipWhile(text, at + 1, isDigit);
+    const afterFraction = skipWhile(text, at + 1, DIGIT);
     if (afterFraction === at + 1) return -1;
     at = afterFraction;
   }

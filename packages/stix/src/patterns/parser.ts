@@ -111,20 +111,27 @@ class Parser {
   }
 
   private followedBy(): ObservationExpression {
-    return this.observationChain("FOLLOWEDBY", () =>
-      this.observationChain("OR", () => this.observationChain("AND", () => this.observationUnit())),
-    );
+    const first = this.observationOr();
+    if (!this.lexer.isKeyword("FOLLOWEDBY")) return first;
+    const operands = [first];
+    while (this.acceptKeyword("FOLLOWEDBY")) operands.push(this.observationOr());
+    return { kind: "observation-chain", operator: "FOLLOWEDBY", operands };
   }
 
-  private observationChain(
-    operator: "AND" | "OR" | "FOLLOWEDBY",
-    operand: () => ObservationExpression,
-  ): ObservationExpression {
-    const first = operand();
-    if (!this.lexer.isKeyword(operator)) return first;
+  private observationOr(): ObservationExpression {
+    const first = this.observationAnd();
+    if (!this.lexer.isKeyword("OR")) return first;
     const operands = [first];
-    while (this.acceptKeyword(operator)) operands.push(operand());
-    return { kind: "observation-chain", operator, operands };
+    while (this.acceptKeyword("OR")) operands.push(this.observationAnd());
+    return { kind: "observation-chain", operator: "OR", operands };
+  }
+
+  private observationAnd(): ObservationExpression {
+    const first: ObservationExpression = this.observationUnit();
+    if (!this.lexer.isKeyword("AND")) return first;
+    const operands: ObservationExpression[] = [first];
+    while (this.acceptKeyword("AND")) operands.push(this.observationUnit());
+    return { kind: "observation-chain", operator: "AND", operands };
   }
 
   private observationUnit(): Observation | ObservationGroup {
@@ -159,15 +166,19 @@ class Parser {
   }
 
   private comparisonOr(): ComparisonExpression {
-    return this.comparisonChain("OR", () => this.comparisonChain("AND", () => this.test()));
+    const first = this.comparisonAnd();
+    if (!this.lexer.isKeyword("OR")) return first;
+    const operands = [first];
+    while (this.acceptKeyword("OR")) operands.push(this.comparisonAnd());
+    return { kind: "comparison-chain", operator: "OR", operands };
   }
 
-  private comparisonChain(operator: "AND" | "OR", operand: () => ComparisonExpression): ComparisonExpression {
-    const first = operand();
-    if (!this.lexer.isKeyword(operator)) return first;
+  private comparisonAnd(): ComparisonExpression {
+    const first = this.test();
+    if (!this.lexer.isKeyword("AND")) return first;
     const operands = [first];
-    while (this.acceptKeyword(operator)) operands.push(operand());
-    return { kind: "comparison-chain", operator, operands };
+    while (this.acceptKeyword("AND")) operands.push(this.test());
+    return { kind: "comparison-chain", operator: "AND", operands };
   }
 
   private test(): ComparisonExpression {

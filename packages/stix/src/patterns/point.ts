@@ -11,6 +11,26 @@ export interface PointIoc {
   readonly value: string;
 }
 
+/**
+ * The form in which nearly all indicators come, `[domain-name:value = 'evil.com']`, recognised without the parser: a
+ * lower-case type and one plain property, single spaces, no escapes. Whatever it matches, the parser accepts, in both
+ * versions of the grammar, and no check of stix.md 3.3 has anything against it.
+ */
+const USUAL_FORM = /^\[((?!true:|false:)[a-z][a-z0-9-]*:(?!true |false )[a-z][a-z0-9_]*) = '([^'\\]*)'\]$/;
+const MAX_USUAL_LENGTH = 1024;
+
+/** Is the pattern in the usual form, and so certainly valid? */
+export function isUsualPoint(pattern: string): boolean {
+  return pattern.length <= MAX_USUAL_LENGTH && USUAL_FORM.test(pattern);
+}
+
+function usualPoint(pattern: string): PointIoc | undefined {
+  const match = pattern.length <= MAX_USUAL_LENGTH ? USUAL_FORM.exec(pattern) : null;
+  if (match === null) return undefined;
+  const [, objectPath = "", value = ""] = match;
+  return { objectPath, value };
+}
+
 /** The one comparison of a pattern that has no qualifier and no operator; parentheses do not matter. */
 function onlyComparison(expression: ObservationExpression | ComparisonExpression): Comparison | undefined {
   switch (expression.kind) {
@@ -41,6 +61,10 @@ function decodeLiteral({ kind, text }: Literal): string {
 /** The point IoC that a pattern is; null for every other pattern, broken ones and values that are no text included. */
 export function pointIoc(pattern: unknown): PointIoc | null {
   if (typeof pattern !== "string") return null;
+  return usualPoint(pattern) ?? parsePoint(pattern);
+}
+
+function parsePoint(pattern: string): PointIoc | null {
   const parsed = parsePattern(pattern);
   if (!parsed.ok) return null;
   const comparison = onlyComparison(parsed.value);
