@@ -3,7 +3,8 @@ import { isAscii, isUtf8 } from "node:buffer";
 import type { ParseLimits, Result, StixError } from "../types.ts";
 import { DEFAULT_DEPTH, ExactNumber } from "./write.ts";
 
-const DEFAULT_MAX_BYTES = 10 * 1024 * 1024;
+/** Longest text in bytes that is read unless told otherwise. */
+export const DEFAULT_MAX_BYTES = 10 * 1024 * 1024;
 
 /**
  * Texts up to this length are parsed without looking at their depth first: even if they are nothing but brackets,

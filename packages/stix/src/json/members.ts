@@ -1,0 +1,48 @@
+/** Finds the text of one member of a JSON object, so that its value can travel on unchanged. */
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const COLON = 0x3a;
+const COMMA = 0x2c;
+
+/** Where the string that begins at `start` ends, quotes included. */
+function stringEnd(json: Buffer, start: number): number {
+  let at = start + 1;
+  while (at < json.length && json[at] !== QUOTE) at += json[at] === BACKSLASH ? 2 : 1;
+  return at + 1;
+}
+
+function isOpening(byte: number | undefined): boolean {
+  return byte === 0x7b || byte === 0x5b;
+}
+
+function isClosing(byte: number | undefined): boolean {
+  return byte === 0x7d || byte === 0x5d;
+}
+
+/**
+ * The bytes of the value of a member, as a view; the last one where there are several.
+ * @param json bytes that are known to be the JSON text of an object
+ */
+export function findMember(json: Buffer, name: string): Buffer | undefined {
+  let found: Buffer | undefined;
+  let depth = 0;
+  let key: unknown;
+  let valueStart = 0;
+  for (let at = 0; at < json.length; at++) {
+    const byte = json[at];
+    if (byte === QUOTE) {
+      const end = stringEnd(json, at);
+      // a string at the top level is a name until its colon has come
+      if (depth === 1 && valueStart === 0) key = JSON.parse(json.toString("utf8", at, end));
+      at = end - 1;
+    } else if (isOpening(byte)) depth++;
+    else if (byte === COLON && depth === 1) valueStart = at + 1;
+    else if (isClosing(byte) || (byte === COMMA && depth === 1)) {
+      if (depth === 1 && key === name && valueStart > 0) found = json.subarray(valueStart, at);
+      if (depth === 1) valueStart = 0;
+      if (byte !== COMMA) depth--;
+    }
+  }
+  return found;
+}
