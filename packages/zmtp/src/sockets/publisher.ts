@@ -31,6 +31,11 @@ export class Publisher implements ConnectionOwner {
     this.hub = new Hub(type, settings, this, Math.min(settings.maxMessageSize, maxMessage));
   }
 
+  /** Is nothing remembered of any peer? */
+  get isIdle(): boolean {
+    return this.hub.size === 0 && this.#index.isEmpty && this.#dropped.size === 0 && this.waiters.size === 0;
+  }
+
   bind(address: Address): Promise<Address> {
     return this.hub.bind(address);
   }
@@ -84,9 +89,13 @@ export class Publisher implements ConnectionOwner {
   #subscribe(connection: Connection, prefix: Buffer): void {
     const { maxSubscriptionLength, maxSubscriptions } = this.hub.settings;
     if (prefix.length > maxSubscriptionLength) throw limit("subscription-too-long");
-    if (!this.#index.add(prefix.toString("latin1"), connection)) return;
+    const key = prefix.toString("latin1");
+    if (!this.#index.add(key, connection)) return;
+    if (this.#index.count(connection) > maxSubscriptions) {
+      this.#index.remove(key, connection);
+      throw limit("too-many-subscriptions");
+    }
     this.#changed();
-    if (this.#index.count(connection) > maxSubscriptions) throw limit("too-many-subscriptions");
     this.#listener.onSubscribe?.(Buffer.from(prefix), connection.peer);
   }
 
