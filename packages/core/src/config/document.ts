@@ -1,6 +1,15 @@
 import { closeSync, openSync, readSync } from "node:fs";
 import { join } from "node:path";
-import { type Document, type ErrorCode, isNode, LineCounter, parseDocument, type YAMLError } from "yaml";
+import {
+  type Document,
+  type ErrorCode,
+  isAlias,
+  isNode,
+  LineCounter,
+  parseDocument,
+  visit,
+  type YAMLError,
+} from "yaml";
 import { systemCodeOf } from "../errors.ts";
 import type { ConfigIssue } from "./issues.ts";
 import { isTree, type Path, setOwn, type Tree } from "./tree.ts";
@@ -88,16 +97,38 @@ export function parseConfig(text: string, file: string): DocumentResult {
     return `${file}:${line}:${col}`;
   };
   try {
-    const parsed = parseDocument(text, { lineCounter: lines, prettyErrors: false, merge: true, logLevel: "silent" });
+    const parsed = parseDocument(text, { lineCounter: lines, prettyErrors: false, merge: true, logLevel: "error" });
     if (parsed.errors.length > 0) return failed(...parsed.errors.map((error) => syntaxIssue(error, place)));
+    const lost = unresolvedAlias(parsed);
+    if (lost !== undefined)
+      return failed({ path: "", problem: `YAML syntax: ${SYNTAX.BAD_ALIAS}`, where: place(lost) });
     const tree = copyPlain(parsed.toJS({ maxAliasCount: MAX_ALIASES }) ?? {}, { left: MAX_VALUES }, 0);
     if (!isTree(tree)) return failed({ path: "", problem: "expected a map of settings", where: place(0) });
     return { ok: true, document: { file, tree, locate: (path) => locate(parsed, path, place) } };
   } catch (thrown) {
+    if (!(thrown instanceof TooLarge || thrown instanceof RangeError || thrown instanceof ReferenceError)) throw thrown;
     // The parser recurses: deep nesting ends in a RangeError, an alias bomb in a ReferenceError. Neither text is ours.
     const reason = thrown instanceof TooLarge ? thrown.message : "nested too deeply, or too many aliases";
     return failed({ path: "", problem: `the file is not accepted: ${reason}`, where: file });
   }
+}
+
+/** Offset of the first alias whose anchor does not come before it; the parser finds these only on use. */
+function unresolvedAlias(document: Document.Parsed): number | undefined {
+  const anchors = new Set<string>();
+  let offset: number | undefined;
+  visit(document, {
+    Node: (_, node) => {
+      if (isAlias(node)) {
+        if (anchors.has(node.source)) return undefined;
+        offset = node.range?.[0] ?? 0;
+        return visit.BREAK;
+      }
+      if (node.anchor !== undefined) anchors.add(node.anchor);
+      return undefined;
+    },
+  });
+  return offset;
 }
 
 class TooLarge extends Error {}

@@ -11,7 +11,7 @@ import { type Config, type ConfiguredPlugin, coreSchema } from "./schema.ts";
 import { resolveSecrets } from "./secrets.ts";
 import { type InputShape, inputShape } from "./shape.ts";
 import { sameName, suggest } from "./suggest.ts";
-import { deepFreeze, isTree, type Path, pathText, setOwn, type Tree } from "./tree.ts";
+import { deepFreeze, isTree, type Path, pathText, setOwn, type Tree, valueAt } from "./tree.ts";
 
 export interface LoadConfigOptions {
   /** The file of `-c`; without it config.yaml or config.yml in `cwd`, if there is one. */
@@ -123,11 +123,16 @@ function pluginShape(loaded: PluginLoadResult): InputShape {
   return { ...shape, type: "object", properties: { ...shape?.properties, module: { type: "string" } } };
 }
 
+/** The variable that set a setting, one of its parents, or something in it; else its place in the file. */
 function locator(document: ConfigDocument, applied: AppliedEnvironment): (path: Path) => string | undefined {
   return (path) => {
     for (let length = path.length; length > 0; length--) {
       const variable = applied.sources.get(pathText(path.slice(0, length)));
       if (variable !== undefined) return variable;
+    }
+    if (valueAt(document.tree, path) === undefined) {
+      const inside = `${pathText(path)}.`;
+      for (const [set, variable] of applied.sources) if (set.startsWith(inside)) return variable;
     }
     return document.locate(path);
   };
@@ -196,7 +201,7 @@ function validate(
 ): { config?: Config; issues: ConfigIssue[] } {
   const { plugins, ...rest } = tree;
   const issues: ConfigIssue[] = [];
-  const core = check(coreSchema, rest, [], places, issues);
+  const core = check(coreSchema, rest, [], { ...places, shape: wholeShape(loaded) }, issues);
   const apps: ConfiguredPlugin<AppPluginDefinition>[] = [];
   const backbones: ConfiguredPlugin<BackbonePluginDefinition>[] = [];
   for (const each of loaded) {
@@ -209,7 +214,8 @@ function validate(
       continue;
     }
     const { module: _, ...settings } = sectionOf(plugins, section, each.request.name);
-    const config = check(each.definition.configSchema, settings, path, places, issues);
+    const own = { ...places, shape: pluginShape(each) };
+    const config = check(each.definition.configSchema, settings, path, own, issues);
     const common = { name: each.definition.name, path: pathText(path), config, origin: each.origin };
     if (each.definition.kind === "app") apps.push({ ...common, definition: each.definition });
     else backbones.push({ ...common, definition: each.definition });
@@ -227,11 +233,11 @@ function check<T>(
   schema: z.ZodType<T>,
   input: Tree,
   prefix: Path,
-  places: Places,
+  places: Places & Pick<IssueContext, "shape">,
   issues: ConfigIssue[],
 ): T | undefined {
   const result = schema.safeParse(input);
   if (result.success) return result.data;
-  issues.push(...issuesFrom(result.error.issues, { prefix, input, shape: inputShape(schema), ...places }));
+  issues.push(...issuesFrom(result.error.issues, { prefix, input, ...places }));
   return undefined;
 }

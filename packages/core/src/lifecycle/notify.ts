@@ -33,14 +33,14 @@ export async function notifySupervisor(state: SupervisorState, options: NotifyOp
 function runHelper(state: SupervisorState, options: NotifyOptions): Promise<void> {
   return new Promise((resolve, reject) => {
     const { PATH, NOTIFY_SOCKET } = options.env;
-    const helper = spawn("systemd-notify", [state], {
-      env: { PATH, NOTIFY_SOCKET },
-      stdio: "ignore",
-      timeout: options.timeoutMs ?? 5_000,
-      killSignal: "SIGKILL",
+    const helper = spawn("systemd-notify", [state], { env: { PATH, NOTIFY_SOCKET }, stdio: "ignore" });
+    const timer = setTimeout(() => helper.kill("SIGKILL"), options.timeoutMs ?? 5_000);
+    helper.once("error", (error) => {
+      clearTimeout(timer);
+      reject(error);
     });
-    helper.once("error", reject);
     helper.once("exit", (code, signal) => {
+      clearTimeout(timer);
       if (code === 0) resolve();
       else reject(new Error(`systemd-notify ended with ${signal ?? `code ${code}`}`));
     });

@@ -3,7 +3,8 @@ export const HIDDEN = "(hidden)";
 
 const SECRET_KEY =
   /pass(?:word|phrase|wd)?$|secret|token|credential|authorization|cookie|api[-_]?key|private[-_]?key|(?:^|[-_.])key$/i;
-const URL_USERINFO = /\b([a-z][a-z0-9+.-]*:\/\/)[^/\s@]+@/gi;
+/** `scheme://user:password@`, greedy because a password may hold an @ itself, and `user:password@` without a scheme. */
+const USERINFO = /(:\/\/)\S{1,512}@|(^|[\s/])[^\s:/@]{1,128}:[^\s/@]{1,256}@/g;
 
 /** Whether a setting or log field of this name probably holds a secret; rather too often than too seldom. */
 export function looksSecret(key: string): boolean {
@@ -12,7 +13,7 @@ export function looksSecret(key: string): boolean {
 
 /** Hides the user and password of every URL in `text`. */
 export function hideUrlCredentials(text: string): string {
-  return text.includes("@") ? text.replace(URL_USERINFO, `$1${HIDDEN}@`) : text;
+  return text.includes("@") ? text.replace(USERINFO, `$1$2${HIDDEN}@`) : text;
 }
 
 const MAX_DEPTH = 4;

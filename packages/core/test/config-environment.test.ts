@@ -1,0 +1,86 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { accepted, directory, load, rejected } from "./config-fixtures.ts";
+
+test("the environment wins over the file, and .env over the file but not over the environment", async (t) => {
+  const cwd = directory(t, {
+    "config.yaml": "logging: {filename: file, console: true, file: true}\n",
+    ".env": "# comment\nTHREATBUS_LOGGING__FILENAME=dotenv\nTHREATBUS_LOGGING__FILE='false'\n",
+  });
+  const { logging } = accepted(await load(cwd, { THREATBUS_LOGGING__FILENAME: "process" }));
+  assert.deepEqual([logging.filename, logging.file, logging.console], ["process", false, true]);
+});
+
+test("values are YAML scalars; where only a text can stand they are that text", async (t) => {
+  const env = {
+    THREATBUS_PLUGINS__APPS__ZMQ__PUB: "5000",
+    THREATBUS_PLUGINS__APPS__ZMQ__HOST: "0123",
+    THREATBUS_LOGGING__CONSOLE: "false",
+    THREATBUS_LOGGING__FILENAME: "a: #b",
+    THREATBUS_STORE__MAX_AGE: "30d",
+    THREATBUS_PLUGINS__APPS__MISP__FILTER: '[{orgs: ["1", "25"]}]',
+  };
+  const config = accepted(await load(directory(t), env));
+  assert.deepEqual(
+    config.apps.map((each) => each.config),
+    [{ host: "0123", manage: 13370, pub: 5000, sub: 13372 }, { filter: [{ orgs: ["1", "25"] }] }],
+  );
+  assert.equal(config.logging.console, false);
+  assert.equal(config.logging.filename, "a: #b");
+  assert.equal(Reflect.get(Object(config.store), "max_age"), 30 * 86_400_000);
+});
+
+test("a whole section can be switched by one variable", async (t) => {
+  const cwd = directory(t, { "config.yaml": "store: {max_age: 1d}\n" });
+  assert.equal(accepted(await load(cwd, { THREATBUS_STORE: "false" })).store, false);
+});
+
+test("names match the keys of files and schemas, whatever their dashes", async (t) => {
+  const env = {
+    THREATBUS_PLUGINS__BACKBONES__FILE_BENCHMARK__REPETITIONS: "7",
+    THREATBUS_PLUGINS__BACKBONES__FILE_BENCHMARK__INPUT_FILE: "x.json",
+  };
+  const text = "plugins: {backbones: {file-benchmark: {input_file: y.json}}}\n";
+  for (const files of [{ "config.yaml": text }, { "config.yaml": text.replace("file-b", "file_b") }]) {
+    const config = accepted(await load(directory(t, files), env));
+    assert.deepEqual(
+      config.backbones.map(({ name, config }) => ({ name, config })),
+      [{ name: "file-benchmark", config: { input_file: "x.json", repetitions: 7 } }],
+    );
+  }
+});
+
+test("a plugin can be configured by the environment alone", async (t) => {
+  const env = { THREATBUS_PLUGINS__APPS__ZEEK__HOST: "h", THREATBUS_PLUGINS__APPS__ZEEK__PORT: "47761" };
+  const config = accepted(await load(directory(t), env));
+  assert.deepEqual(
+    config.apps.map((each) => each.name),
+    ["zmq", "zeek"],
+  );
+});
+
+test("an error names the variable that it comes from", async (t) => {
+  const message = rejected(
+    await load(directory(t), {
+      THREATBUS_PLUGINS__APPS__ZMQ__MANAGE: "none",
+      THREATBUS_LOGGING__CONSOL: "true",
+      THREATBUS_LOGING__CONSOLE: "true",
+    }),
+  );
+  assert.match(message, /zmq\.manage: expected a number, got "none" \(THREATBUS_PLUGINS__APPS__ZMQ__MANAGE\)/);
+  assert.match(message, /logging\.consol: .*did you mean "console"\? \(THREATBUS_LOGGING__CONSOL\)/);
+  assert.match(message, /loging: .*did you mean "logging"\? \(THREATBUS_LOGING__CONSOLE\)/);
+});
+
+test("variables that orchestrators set are left alone; one that is nearly a setting is a warning", async (t) => {
+  const result = await load(directory(t), {
+    THREATBUS_SERVICE_HOST: "10.0.0.1",
+    THREATBUS_PORT_13370_TCP: "tcp://10.0.0.1:13370",
+    THREATBUS_STOR: "false",
+    THREATBUS___PROTO____X: "1",
+    OTHER: "1",
+  });
+  accepted(result);
+  assert.deepEqual(result.ok && result.warnings, ["THREATBUS_STOR is ignored; did you mean THREATBUS_STORE?"]);
+  assert.equal(Reflect.get({}, "x"), undefined);
+});
