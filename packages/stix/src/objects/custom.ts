@@ -1,12 +1,19 @@
 /** Custom properties: only their names have rules (stix.md 1.6), and their depth is bounded. */
 import { isWithinDepth } from "../json/read.ts";
-import type { Check, Members } from "./check.ts";
-import { hasToplevelExtension } from "./extensions.ts";
+import { type Check, copyMembers, isMembers, type Members, type REFUSED } from "./check.ts";
 
 /** Member names that make the reference fail. */
 const RESERVED: ReadonlySet<string> = new Set(["self", "allow_custom", "interoperability", "custom_properties"]);
+const TOPLEVEL = "toplevel-property-extension";
 const SMALL_A = 0x61;
 const SMALL_Z = 0x7a;
+
+/** Does an extension say that it adds properties to the object itself? Their names are not checked. */
+function hasToplevelExtension(object: Members): boolean {
+  const entries = object.extensions;
+  if (!isMembers(entries)) return false;
+  return Object.values(entries).some((entry) => isMembers(entry) && entry.extension_type === TOPLEVEL);
+}
 
 /** The name has to begin with a small letter, unless an extension brings the property. */
 function isAllowedName(name: string, object: Members): boolean {
@@ -21,4 +28,20 @@ export function customProperty(name: string, value: unknown, object: Members, ch
   else if (!isWithinDepth(value, check.maxDepth - 1)) check.refuseDepth();
   else return true;
   return false;
+}
+
+/** Makes the members of `custom_properties` members of the object itself, unless it has them already. */
+export function unpackCustomProperties(object: Members, check: Check): Members | typeof REFUSED {
+  let unpacked = object;
+  while (unpacked.custom_properties !== undefined) {
+    const packed = unpacked.custom_properties;
+    if (!isMembers(packed)) {
+      check.refuse("object", "must be an object", packed);
+      return check.at("custom_properties");
+    }
+    // what is packed may have custom_properties of its own
+    const { custom_properties: _, ...rest } = unpacked;
+    unpacked = copyMembers({ ...packed, ...rest });
+  }
+  return unpacked;
 }

@@ -32,8 +32,8 @@ export function writeObject(object: Members, depth: number = DEFAULT_DEPTH): str
   const members: string[] = [];
   for (const name of [...known.keys(), ...custom.sort(byCodePoint)]) {
     const value = object[name];
-    if (isAbsent(value) || isDefault(name, value, object)) continue;
-    const precision = TIMESTAMPS.get(name);
+    if (isAbsent(value) || (known.has(name) && isDefault(name, value, object))) continue;
+    const precision = known.has(name) ? TIMESTAMPS.get(name) : undefined;
     const normalised = precision === undefined ? value : normaliseTime(value, precision);
     members.push(writeMember(name, normalised, SPACED, depth - 1));
   }

@@ -1,11 +1,10 @@
 /** The `extensions` property (stix.md 1.6). */
 import { isUuidAt } from "../identifiers.ts";
 import { isWithinDepth } from "../json/read.ts";
-import { type Check, copyMembers, isMembers, type Members, REFUSED, type Rule } from "./check.ts";
+import { type Check, copyMembers, isMembers, REFUSED, type Rule } from "./check.ts";
 import { PREDEFINED_EXTENSIONS } from "./predefined-extensions.ts";
 
 const DEFINITION = "extension-definition--";
-const TOPLEVEL = "toplevel-property-extension";
 
 function checkExtension(name: string, value: unknown, check: Check): unknown {
   if (name.startsWith(DEFINITION) && !isUuidAt(name, DEFINITION.length)) {
@@ -30,10 +29,3 @@ export const extensions: Rule = (value, check) => {
   }
   return result;
 };
-
-/** Does an extension say that it adds properties to the object itself? Their names are not checked. */
-export function hasToplevelExtension(object: Members): boolean {
-  const entries = object.extensions;
-  if (!isMembers(entries)) return false;
-  return Object.values(entries).some((entry) => isMembers(entry) && entry.extension_type === TOPLEVEL);
-}

@@ -1,6 +1,7 @@
 /** Rules for lists and for objects with known members. */
 import { isWithinDepth } from "../json/read.ts";
 import { type Check, copyMembers, isMembers, type Members, REFUSED, type Rule } from "./check.ts";
+import { unpackCustomProperties } from "./custom.ts";
 
 /** Does the value count as absent where an object's member has it (stix.md 1.1)? */
 export function isAbsent(value: unknown): boolean {
@@ -87,7 +88,9 @@ export function checkMembers(source: Members, known: MemberRules, check: Check):
 export function record(known: MemberRules, whole?: (members: Members, check: Check) => boolean): Rule {
   return (value, check) => {
     if (!isMembers(value)) return check.refuse("object", "must be an object", value);
-    const result = checkMembers(value, known, check);
+    const unpacked = unpackCustomProperties(value, check);
+    if (unpacked === REFUSED) return REFUSED;
+    const result = checkMembers(unpacked, known, check);
     return result === REFUSED || whole === undefined || whole(result, check) ? result : REFUSED;
   };
 }

@@ -1,6 +1,7 @@
 /** External references and kill chain phases (STIX 2.1 sections 2.5 and 2.11; stix.md 1.8). */
 import { hashAlgorithm } from "../patterns/hashes.ts";
 import { type Check, isMembers, type Members, REFUSED, type Rule } from "./check.ts";
+import { customProperty } from "./custom.ts";
 import { atLeastOneOf, listOfObjects, record } from "./lists.ts";
 import { string } from "./scalars.ts";
 
@@ -37,6 +38,7 @@ export const externalReferences: Rule = listOfObjects(
         ["external_id", string],
       ]),
       required: ["source_name"],
+      custom: customProperty,
     },
     atLeastOneOf("description", "url", "external_id"),
   ),
@@ -49,5 +51,6 @@ export const killChainPhases: Rule = listOfObjects(
       ["phase_name", string],
     ]),
     required: ["kill_chain_name", "phase_name"],
+    custom: customProperty,
   }),
 );

@@ -4,23 +4,10 @@ import { validatePattern } from "../patterns/checks.ts";
 import { isUsualPoint } from "../patterns/point.ts";
 import { formatTimestamp, parseTimestamp } from "../timestamps.ts";
 import { type Check, copyMembers, isMembers, type Members, REFUSED } from "./check.ts";
+import { unpackCustomProperties } from "./custom.ts";
 import { checkMembers } from "./lists.ts";
 import { checkSelectors } from "./selectors.ts";
 import { rulesFor } from "./tables.ts";
-
-/** Makes the members of `custom_properties` top-level ones, unless the object has them already. */
-function unpackCustomProperties(object: Members, check: Check): Members | typeof REFUSED {
-  const packed = object.custom_properties;
-  if (packed === undefined) return object;
-  if (!isMembers(packed)) {
-    check.refuse("object", "must be an object", packed);
-    return check.at("custom_properties");
-  }
-  const unpacked = copyMembers(object);
-  delete unpacked.custom_properties;
-  for (const name of Object.keys(packed)) if (!Object.hasOwn(object, name)) unpacked[name] = packed[name];
-  return unpacked;
-}
 
 /** Properties that are filled in where absent; the same time everywhere in one object. */
 function fillIn(object: Members): Members {

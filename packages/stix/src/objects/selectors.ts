@@ -1,5 +1,6 @@
 /** Granular markings: their form, and whether their selectors lead anywhere (stix.md 1.7). */
 import { type Check, isMembers, type Members, type Rule } from "./check.ts";
+import { customProperty } from "./custom.ts";
 import { listOf, listOfObjects, record } from "./lists.ts";
 import { referenceTo, string } from "./scalars.ts";
 
@@ -30,6 +31,7 @@ export const granularMarkings: Rule = listOfObjects(
         ["selectors", listOf(selector)],
       ]),
       required: ["selectors"],
+      custom: customProperty,
     },
     hasOneTarget,
   ),
