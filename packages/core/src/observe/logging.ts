@@ -1,17 +1,33 @@
-import { closeSync, openSync, writeSync } from "node:fs";
+import { closeSync, openSync } from "node:fs";
 import { resolve } from "node:path";
+import { isatty } from "node:tty";
 import { pino } from "pino";
 import type { LoggingConfig, Verbosity } from "../config/schema.ts";
 import type { Logger } from "../contracts/logger.ts";
 import { messageOf, ThreatBusError } from "../errors.ts";
 import { prettyLine } from "./pretty.ts";
 import { redactFields } from "./redact.ts";
+import { SynchronousWriter } from "./synchronous.ts";
 
-/** Where console lines go: `process.stderr`, whose writes are synchronous on POSIX for files, terminals and pipes. */
+const STDERR = 2;
+
+/** Where console lines go. */
 export interface ConsoleStream {
   write(text: string): unknown;
-  readonly isTTY?: boolean;
-  on?(event: "error", listener: (error: Error) => void): unknown;
+  readonly isTTY: boolean;
+}
+
+/** Standard error, written synchronously. One that has gone away (EPIPE) must not take the bus with it. */
+export function standardError(): ConsoleStream {
+  const writer = new SynchronousWriter(STDERR);
+  const write = (text: string): void => {
+    try {
+      writer.write(text);
+    } catch {
+      // There is nowhere left to say so.
+    }
+  };
+  return { write, isTTY: isatty(STDERR) };
 }
 
 export interface LoggingOptions {
@@ -19,6 +35,7 @@ export interface LoggingOptions {
   /** Relative log files start here. */
   readonly cwd: string;
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** `standardError()`, but for tests. */
   readonly console: ConsoleStream;
   /** Called after a CRITICAL line has been written; the command ends the process with code 1 there. */
   readonly onFatal: () => void;
@@ -38,8 +55,6 @@ const PINO_LEVELS = {
   ERROR: "error",
   CRITICAL: "fatal",
 } as const satisfies Record<Verbosity, pino.Level>;
-/** pino's number of the level fatal. */
-const FATAL = 60;
 const LEVEL_WORDS = new Map<string, Verbosity>(
   Object.entries(PINO_LEVELS).map(([word, level]) => [level, word as Verbosity]),
 );
@@ -51,10 +66,8 @@ const LEVEL_WORDS = new Map<string, Verbosity>(
  */
 export function createLogger(options: LoggingOptions): Logging {
   const { config, console } = options;
-  const colours = console.isTTY === true && (options.env.NO_COLOR ?? "") === "";
+  const colours = console.isTTY && (options.env.NO_COLOR ?? "") === "";
   const streams: pino.StreamEntry[] = [];
-  // A console that has gone away (EPIPE) must not take the bus with it.
-  console.on?.("error", () => {});
   if (config.console) {
     const format = formatter(config, config.console_verbosity, colours);
     const stream = { write: (line: string): void => void console.write(format(line)) };
@@ -67,31 +80,36 @@ export function createLogger(options: LoggingOptions): Logging {
     const write = file.write.bind(file);
     streams.push({ level: PINO_LEVELS[config.file_verbosity], stream: { write: (line) => write(format(line)) } });
   }
-  const logger = makePino(streams, options.onFatal);
+  const logger = adapt(makePino(streams), options.onFatal);
   return { logger, close: () => file?.close() };
 }
 
-function makePino(streams: pino.StreamEntry[], onFatal: () => void): Logger {
+function makePino(streams: pino.StreamEntry[]): pino.Logger {
   const settings: pino.LoggerOptions = {
     level: lowest(streams),
     base: null,
     timestamp: () => `,"time":"${new Date().toISOString()}"`,
-    formatters: {
-      level: (label) => ({ level: LEVEL_WORDS.get(label) ?? label }),
-      log: redactFields,
-      bindings: redactFields,
-    },
-    hooks: {
-      logMethod(input, method, level) {
-        method.apply(this, input);
-        if (level >= FATAL) onFatal();
-      },
-    },
+    formatters: { level: (label) => ({ level: LEVEL_WORDS.get(label) ?? label }), log: redactFields },
   };
   return pino(settings, pino.multistream(streams));
 }
 
-/** CRITICAL lines pass through pino even when nothing is shown, because they end the process. */
+/** What the bus sees of pino: bindings without secrets, and the end of the process behind CRITICAL. */
+function adapt(inner: pino.Logger, onFatal: () => void): Logger {
+  return {
+    debug: (fields, message) => inner.debug(fields, message),
+    info: (fields, message) => inner.info(fields, message),
+    warn: (fields, message) => inner.warn(fields, message),
+    error: (fields, message) => inner.error(fields, message),
+    fatal: (fields, message) => {
+      inner.fatal(fields, message);
+      onFatal();
+    },
+    child: (bindings) => adapt(inner.child(redactFields(bindings)), onFatal),
+  };
+}
+
+/** The least severe level that any stream takes; nothing below it is even formatted. */
 function lowest(streams: readonly pino.StreamEntry[]): pino.Level {
   const order = Object.values(PINO_LEVELS);
   return order.find((level) => streams.some((entry) => entry.level === level)) ?? "fatal";
@@ -108,7 +126,9 @@ function formatter(config: LoggingConfig, verbosity: Verbosity, colours: boolean
 class LogFile {
   readonly #path: string;
   readonly #complain: (problem: string) => void;
-  #descriptor: number | undefined;
+  readonly #descriptor: number;
+  readonly #writer: SynchronousWriter;
+  #open = true;
   #failing = false;
 
   constructor(path: string, complain: (problem: string) => void) {
@@ -116,15 +136,16 @@ class LogFile {
     this.#complain = complain;
     try {
       this.#descriptor = openSync(path, "a", 0o640);
+      this.#writer = new SynchronousWriter(this.#descriptor);
     } catch (cause) {
       throw new ThreatBusError("TB_LOG_FILE", `cannot open the log file ${path}: ${messageOf(cause)}`, { cause });
     }
   }
 
   write(line: string): void {
-    if (this.#descriptor === undefined) return;
+    if (!this.#open) return;
     try {
-      writeSync(this.#descriptor, line);
+      this.#writer.write(line);
       this.#failing = false;
     } catch (thrown) {
       if (!this.#failing) this.#complain(`cannot write the log file ${this.#path}: ${messageOf(thrown)}`);
@@ -133,7 +154,7 @@ class LogFile {
   }
 
   close(): void {
-    if (this.#descriptor !== undefined) closeSync(this.#descriptor);
-    this.#descriptor = undefined;
+    if (this.#open) closeSync(this.#descriptor);
+    this.#open = false;
   }
 }
