@@ -1,0 +1,115 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { type Inq, type Message, type MessageFactory, messageOf, StoppableWorker } from "@threatbus/core";
+import { decodeSnapshotEnvelope, type ParseLimits, parseStix } from "@threatbus/stix";
+import type { Batch, Sub } from "@threatbus/zmtp";
+import { FRAME, frameKind, payloadStart } from "./messages.ts";
+
+/** Milliseconds of work after which the event loop gets a turn. */
+const TURN = 5;
+/** The clock is read once for about so many bytes of messages. */
+const BYTES_PER_LOOK = 64 * 1024;
+/** What a message counts beyond its bytes, so that many tiny ones come to a look too. */
+const BYTES_PER_MESSAGE = 256;
+
+/** Hears of messages that were not accepted. */
+export interface Rejections {
+  /** @param reason stable and short; @param sample the message, or what happened. */
+  reject(reason: string, sample: Buffer | string | undefined): void;
+}
+
+export interface InboundParts {
+  readonly sub: Pick<Sub, "receive">;
+  readonly inq: Inq;
+  readonly messages: MessageFactory;
+  readonly rejections: Rejections;
+  readonly limits: ParseLimits;
+  /** Aborted when messages that wait for room in the inq have to be given up. */
+  readonly giveUp: AbortSignal;
+}
+
+/**
+ * Takes the messages of all apps: checks topic and payload, and puts them into the inq in the order of their publisher.
+ * While the inq is full it waits, and with it the TCP streams of the publishers.
+ */
+export class Inbound extends StoppableWorker {
+  readonly #parts: InboundParts;
+  /** Milliseconds worked since the event loop had its turn. */
+  #worked = 0;
+
+  constructor(parts: InboundParts) {
+    super("zmq inbound");
+    this.#parts = parts;
+  }
+
+  protected override async run(signal: AbortSignal): Promise<void> {
+    for (;;) {
+      const batch = await this.#parts.sub.receive(signal);
+      if (batch === undefined) return;
+      await this.#take(batch);
+    }
+  }
+
+  async #take(batch: Batch): Promise<void> {
+    let accepted: Message[] = [];
+    let since = performance.now();
+    let bytes = 0;
+    for (const frames of batch.messages) {
+      const message = this.#accept(frames);
+      if (message !== undefined) accepted.push(message);
+      bytes += BYTES_PER_MESSAGE + (frames[0]?.length ?? 0);
+      if (bytes < BYTES_PER_LOOK) continue;
+      bytes = 0;
+      if (this.#worked + performance.now() - since < TURN) continue;
+      await this.#put(accepted);
+      accepted = [];
+      await nextTurn();
+      this.#worked = 0;
+      since = performance.now();
+    }
+    this.#worked += performance.now() - since;
+    await this.#put(accepted);
+    if (this.#worked < TURN) return;
+    await nextTurn();
+    this.#worked = 0;
+  }
+
+  async #put(accepted: readonly Message[]): Promise<void> {
+    if (accepted.length === 0) return;
+    await this.#parts.inq.putMany(accepted, this.#parts.giveUp);
+  }
+
+  /** The message in a frame, or undefined when it is rejected. */
+  #accept(frames: readonly Buffer[]): Message | undefined {
+    const frame = frames[0];
+    if (frame === undefined || frames.length !== 1) return this.#reject("multipart", frame);
+    try {
+      switch (frameKind(frame)) {
+        case FRAME.stix:
+          return this.#stix(frame);
+        case FRAME.envelope:
+          return this.#envelope(frame);
+        case FRAME.foreign:
+          return this.#reject("topic", frame);
+        case FRAME.noSpace:
+          return this.#reject("no-space", frame);
+      }
+    } catch (error) {
+      return this.#reject("internal", messageOf(error));
+    }
+  }
+
+  #stix(frame: Buffer): Message | undefined {
+    const parsed = parseStix(frame.subarray(payloadStart(frame)), this.#parts.limits);
+    return parsed.ok ? this.#parts.messages.stix(parsed.value) : this.#reject(parsed.error.rule, frame);
+  }
+
+  #envelope(frame: Buffer): Message | undefined {
+    const decoded = decodeSnapshotEnvelope(frame.subarray(payloadStart(frame)), this.#parts.limits);
+    if (!decoded.ok) return this.#reject(`envelope.${decoded.error.rule}`, frame);
+    return this.#parts.messages.snapshotEnvelope(decoded.value);
+  }
+
+  #reject(reason: string, sample: Buffer | string | undefined): undefined {
+    this.#parts.rejections.reject(reason, sample);
+  }
+}

@@ -1,0 +1,81 @@
+import { type Logger, messageOf } from "@threatbus/core";
+import type { Metrics } from "./metrics.ts";
+import { encodeReply, type ManagementRequest, type Reply, readRequest, type SubscribeRequest } from "./requests.ts";
+import { RefusedError, type Subscriptions } from "./subscriptions.ts";
+import { TIMED_OUT, withTimeLimit } from "./time-limit.ts";
+
+/** An app gets its reply within this many milliseconds, even if a backbone does not answer. */
+const REPLY_LIMIT = 5_000;
+
+export interface ManagementParts {
+  readonly subscriptions: Subscriptions;
+  /** The ports that the pub and sub sockets really have. */
+  readonly ports: { readonly pub: number; readonly sub: number };
+  readonly metrics: Metrics;
+  readonly logger: Logger;
+}
+
+/** Answers the requests of the manage port (zmq.md, Management protocol). */
+export class Management {
+  readonly #parts: ManagementParts;
+  #stopping = false;
+
+  constructor(parts: ManagementParts) {
+    this.#parts = parts;
+  }
+
+  /** From now on new subscriptions are refused. */
+  stopIntake(): void {
+    this.#stopping = true;
+  }
+
+  /** The reply to one request, whatever it is. Never rejects. */
+  async answer(frames: readonly Buffer[]): Promise<Buffer> {
+    const [body] = frames;
+    const read =
+      body !== undefined && frames.length === 1
+        ? readRequest(body)
+        : { ok: false as const, reply: { status: "error", message: "a request is one frame" } as const };
+    const reply = read.ok ? await this.#act(read.request) : read.reply;
+    const action = read.ok ? read.request.action : "none";
+    this.#parts.metrics.requests.inc({ action, status: reply.status });
+    return encodeReply(reply);
+  }
+
+  async #act(request: ManagementRequest): Promise<Reply> {
+    try {
+      if (request.action === "subscribe") return await this.#subscribe(request);
+      return await this.#known(request.action, request.topic);
+    } catch (error) {
+      if (error instanceof RefusedError) return { status: "error", message: error.message };
+      this.#parts.logger.error({ action: request.action, error: messageOf(error) }, "a management request failed");
+      return { status: "error", message: "the request failed; the log of the bus says why" };
+    }
+  }
+
+  async #subscribe(request: SubscribeRequest): Promise<Reply> {
+    const { subscriptions, ports, logger } = this.#parts;
+    if (this.#stopping) throw new RefusedError("shutting down");
+    const adding = subscriptions.add(request);
+    const subscription = await withTimeLimit(adding, REPLY_LIMIT);
+    if (subscription === TIMED_OUT) {
+      // Nobody will hear of its p2p topic: it ends as soon as it is there.
+      adding.then(
+        (late) => subscriptions.end(late, "abandoned"),
+        (error: unknown) => logger.error({ error: messageOf(error) }, "a late subscription failed"),
+      );
+      throw new RefusedError("the backbone does not answer");
+    }
+    logger.info({ subscription: subscription.name, topics: request.topics }, "app subscribed");
+    return { topic: subscription.topic, pub_port: ports.pub, sub_port: ports.sub, status: "success" };
+  }
+
+  async #known(action: "unsubscribe" | "heartbeat", topic: string): Promise<Reply> {
+    const { subscriptions } = this.#parts;
+    const subscription = subscriptions.get(topic);
+    if (subscription === undefined) return { status: "error", message: "no such subscription: subscribe again" };
+    if (action === "heartbeat") subscription.liveness.heartbeat();
+    else await withTimeLimit(subscriptions.end(subscription, "unsubscribed"), REPLY_LIMIT);
+    return { status: "success" };
+  }
+}

@@ -1,0 +1,108 @@
+import { type Message, type MessageType, type Outq, StoppableWorker } from "@threatbus/core";
+import type { SendResult, TopicSender } from "@threatbus/zmtp";
+import { Gate } from "./gate.ts";
+import { frameHead } from "./messages.ts";
+import type { TurnBudget } from "./turn-budget.ts";
+
+/** Messages taken from the outq at once: so many are beyond its bound at most. */
+const BATCH = 512;
+
+/** What the sender of one subscription needs. */
+export interface OutboundParts {
+  readonly name: string;
+  readonly outq: Outq;
+  readonly sender: TopicSender;
+  readonly budget: TurnBudget;
+  /** Hears that nobody is subscribed although the gate is open. */
+  readonly onUnreachable: () => void;
+}
+
+/**
+ * Writes the outq of one subscription to its app: in order, each message until the connection has taken it. Holds
+ * everything back while the app's SUB socket is not in place.
+ */
+export class Outbound extends StoppableWorker {
+  readonly #parts: OutboundParts;
+  readonly #gate = new Gate();
+  readonly #heads: Partial<Record<MessageType, Buffer>> = {};
+  /** Snapshot that this subscription itself has asked for: the request does not go back to it. */
+  #ownSnapshot: string | undefined;
+  #batch: readonly Message[] = [];
+  #next = 0;
+
+  constructor(parts: OutboundParts) {
+    super(parts.name);
+    this.#parts = parts;
+  }
+
+  /** Messages taken from the outq and not written: lost when the worker has stopped. */
+  get unsent(): number {
+    return this.#batch.length - this.#next;
+  }
+
+  set ownSnapshot(id: string | undefined) {
+    this.#ownSnapshot = id;
+  }
+
+  /** Lets messages flow. */
+  open(): void {
+    this.#gate.open();
+  }
+
+  /** Holds messages back. */
+  hold(): void {
+    this.#gate.close();
+  }
+
+  protected override async run(signal: AbortSignal): Promise<void> {
+    const { outq } = this.#parts;
+    for (;;) {
+      await this.#gate.wait(signal);
+      // A run after a failure goes on with what is left of the batch.
+      if (this.unsent === 0) {
+        this.#batch = await outq.getMany(BATCH, signal);
+        this.#next = 0;
+      }
+      while (this.unsent > 0) await this.#sendSome(signal);
+    }
+  }
+
+  async #sendSome(signal: AbortSignal): Promise<void> {
+    const { budget, sender, outq, onUnreachable } = this.#parts;
+    while (budget.exhausted) await budget.nextTurn();
+    await this.#gate.wait(signal);
+    const before = this.#next;
+    const result = this.#write();
+    const count = this.#next - before;
+    if (count > 0) outq.taskDone(count);
+    if (result === "full") await sender.writable(signal);
+    else if (result === "unsubscribed") onUnreachable();
+  }
+
+  /** Writes until the batch is through, the budget spent, or a message is not taken. */
+  #write(): SendResult {
+    const { budget, sender } = this.#parts;
+    while (this.#next < this.#batch.length && !budget.exhausted) {
+      const message = this.#batch[this.#next];
+      if (message !== undefined && !this.#isOwnRequest(message)) {
+        const result = sender.send(this.#head(message.type), message.bytes);
+        if (result !== "sent") return result;
+        budget.spend(1 + (message.bytes.length >> 10));
+      }
+      this.#next += 1;
+    }
+    return "sent";
+  }
+
+  #head(type: MessageType): Buffer {
+    const known = this.#heads[type];
+    if (known !== undefined) return known;
+    const head = frameHead(this.#parts.sender.topic, type);
+    this.#heads[type] = head;
+    return head;
+  }
+
+  #isOwnRequest(message: Message): boolean {
+    return message.type === "snapshotrequest" && message.request.snapshotId === this.#ownSnapshot;
+  }
+}

@@ -1,0 +1,72 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { MAX_REQUEST_BYTES, readRequest } from "../src/requests.ts";
+
+const read = (request: unknown) => readRequest(Buffer.from(JSON.stringify(request)));
+
+/** Why the reply to a request says error. */
+function errorOf(request: unknown): string {
+  const result = read(request);
+  assert.equal(result.ok, false);
+  assert.equal(result.reply.status, "error");
+  return result.reply.message ?? "";
+}
+
+test("a subscription carries a name and a content filter", () => {
+  const result = read({ action: "subscribe", topic: "stix2", name: "sensor 1", filter: { min_confidence: 50 } });
+  assert.deepEqual(result, {
+    ok: true,
+    request: {
+      action: "subscribe",
+      topics: ["stix2"],
+      snapshotSeconds: 0,
+      name: "sensor 1",
+      filter: { min_confidence: 50 },
+    },
+  });
+});
+
+test("extensions that are null count as absent", () => {
+  const result = read({ action: "subscribe", topic: "stix2", name: null, filter: null, from: null });
+  assert.deepEqual(result, { ok: true, request: { action: "subscribe", topics: ["stix2"], snapshotSeconds: 0 } });
+});
+
+test("repeated topics count once", () => {
+  const result = read({ action: "subscribe", topic: ["a", "b", "a"] });
+  assert.deepEqual(result, { ok: true, request: { action: "subscribe", topics: ["a", "b"], snapshotSeconds: 0 } });
+});
+
+test("an app that asks to resume is told that the log is off, rather than left with a gap", () => {
+  assert.match(errorOf({ action: "subscribe", topic: "stix2", from: 5 }), /log is off/);
+});
+
+test("a bad filter is refused with the member that is wrong", () => {
+  assert.match(errorOf({ action: "subscribe", topic: "stix2", filter: { min_confidence: "high" } }), /min_confidence/);
+  assert.match(errorOf({ action: "subscribe", topic: "stix2", filter: { colour: "red" } }), /colour/);
+});
+
+test("names and topics are bounded", () => {
+  assert.match(errorOf({ action: "subscribe", topic: "stix2", name: "x".repeat(201) }), /name/);
+  assert.match(errorOf({ action: "subscribe", topic: "stix2", name: "line\nbreak" }), /name/);
+  assert.match(errorOf({ action: "subscribe", topic: "stix2", name: 7 }), /name/);
+  assert.match(errorOf({ action: "subscribe", topic: "é".repeat(501) }), /longer than 1000 bytes/);
+  assert.match(errorOf({ action: "subscribe", topic: new Array(101).fill("a") }), /more than 100 topics/);
+  const many = Array.from({ length: 100 }, (_, index) => `${index}`.padEnd(1_000, "x"));
+  assert.equal(read({ action: "subscribe", topic: many }).ok, true);
+});
+
+test("a request over the size limit is refused unread", () => {
+  const body = Buffer.from(JSON.stringify({ action: "subscribe", topic: "a", pad: "x".repeat(MAX_REQUEST_BYTES) }));
+  const result = readRequest(body);
+  assert.equal(result.ok, false);
+  assert.match(result.reply.message ?? "", /larger/);
+});
+
+test("a quarter of a million brackets are refused, and do not exhaust the stack", () => {
+  const result = readRequest(Buffer.from("[".repeat(MAX_REQUEST_BYTES)));
+  assert.equal(result.ok, false);
+  const nested = readRequest(
+    Buffer.from(`{"action":"subscribe","topic":${"[".repeat(100_000)}${"]".repeat(100_000)}}`),
+  );
+  assert.equal(nested.ok, false);
+});
