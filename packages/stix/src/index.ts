@@ -19,6 +19,7 @@ export type {
   PatternAst,
   PatternError,
   PatternOptions,
+  PatternStage,
   PatternVersion,
   Qualifier,
 } from "./patterns/ast.ts";
@@ -44,6 +45,7 @@ export type {
   ParsedStix,
   ParseLimits,
   Result,
+  RuleCode,
   Sighting,
   StixError,
   StixObject,

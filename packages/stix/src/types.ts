@@ -1,5 +1,7 @@
 /** The public shapes of this package: STIX objects, results and errors. */
 
+import type { PatternStage } from "./patterns/ast.ts";
+
 /** The two STIX object types that travel on the bus. */
 export type StixType = "indicator" | "sighting";
 
@@ -7,13 +9,43 @@ export type StixType = "indicator" | "sighting";
 export interface StixError {
   /** RFC 6901 JSON pointer into the object; "" is the whole object. */
   readonly pointer: string;
-  /** Stable code of the rule: "json.syntax", "timestamp", "required", ... (`Rule` in rules.ts lists them). */
+  /** Stable code of the rule, one of `RuleCode`. */
   readonly rule: string;
   /** One line for a person. */
   readonly message: string;
   /** The offending value as JSON text, at most 200 characters. Absent when there is none. */
   readonly value?: string;
 }
+
+/**
+ * The codes of all rules. A `json.` rule refuses the text before anything is known of the object, but for `json.type`
+ * (a program's value that JSON does not have); a `pattern.` rule says at which stage a pattern was refused.
+ */
+export type RuleCode =
+  | `json.${"size" | "encoding" | "bom" | "syntax" | "depth" | "type"}`
+  | `pattern.${PatternStage}`
+  // of the whole object
+  | "type"
+  | "spec_version"
+  | "required"
+  | "name"
+  | "time-order"
+  | "selector"
+  // of one value
+  | "boolean"
+  | "enum"
+  | "float"
+  | "hash"
+  | "hex"
+  | "identifier"
+  | "integer"
+  | "list"
+  | "object"
+  | "range"
+  | "reference"
+  | "seconds"
+  | "string"
+  | "timestamp";
 
 /** Either a value or the reason why there is none. */
 export type Result<T, E> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: E };

@@ -112,3 +112,15 @@ test("values that JSON does not have are refused", () => {
     assert.equal(result.ok ? "accepted" : result.error.rule, rule);
   }
 });
+
+test("errors show no control characters of the input", () => {
+  for (const input of [
+    "{\u0007\u001b[31m\u009b",
+    { ...INDICATOR, pattern: "[a:\u001b[31m\u009b'" },
+    { ...INDICATOR, id: "\u007f\u2028\u009b" },
+  ]) {
+    const result = parseStix(bytesOf(input));
+    assert.ok(!result.ok);
+    assert.doesNotMatch(`${result.error.message}${result.error.value}`, /[\p{Cc}\u2028]/u);
+  }
+});

@@ -1,6 +1,7 @@
 /** From the bytes of a JSON text to values, within bounds (stix.md section 1, step 1). */
 import { isAscii, isUtf8 } from "node:buffer";
-import type { ParseLimits, Result, StixError } from "../types.ts";
+import { printable } from "../printable.ts";
+import type { ParseLimits, Result, RuleCode, StixError } from "../types.ts";
 import { DEFAULT_DEPTH, ExactNumber } from "./write.ts";
 
 /** Longest text in bytes that is read unless told otherwise. */
@@ -12,6 +13,7 @@ export const DEFAULT_MAX_BYTES = 10 * 1024 * 1024;
  */
 const SCAN_DEPTH_FROM_BYTES = 4096;
 
+const MAX_MESSAGE_LENGTH = 200;
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const OPEN_LIST = 0x5b;
@@ -19,7 +21,7 @@ const CLOSE_LIST = 0x5d;
 const OPEN_OBJECT = 0x7b;
 const CLOSE_OBJECT = 0x7d;
 
-function refuse(rule: string, message: string): { readonly ok: false; readonly error: StixError } {
+function refuse(rule: RuleCode, message: string): { readonly ok: false; readonly error: StixError } {
   return { ok: false, error: { pointer: "", rule, message } };
 }
 
@@ -68,9 +70,8 @@ export function parseJson(text: string): Result<unknown, StixError> {
   try {
     return { ok: true, value: JSON.parse(text) };
   } catch (error) {
-    // V8 quotes the text around the mistake: keep its first line only, and that short
-    const message = error instanceof Error ? error.message.replace(/\s+/g, " ").slice(0, 200) : "not JSON";
-    return refuse("json.syntax", message);
+    // V8 quotes the text around the mistake
+    return refuse("json.syntax", printable(error instanceof Error ? error.message : "not JSON", MAX_MESSAGE_LENGTH));
   }
 }
 

@@ -1,6 +1,7 @@
 /** What the rules for values share: how they refuse, and how an error gets its pointer. */
 import { COMPACT, DEFAULT_DEPTH, ExactNumber, writeJson } from "../json/write.ts";
-import type { StixError } from "../types.ts";
+import { printable } from "../printable.ts";
+import type { RuleCode, StixError } from "../types.ts";
 
 /** A JSON object. */
 export type Members = Record<string, unknown>;
@@ -15,13 +16,16 @@ const MAX_VALUE_LENGTH = 200;
 
 /** JSON text of a value for an error, shortened. */
 function describe(value: unknown): string {
-  let text: string;
   try {
-    text = writeJson(typeof value === "string" ? value.slice(0, MAX_VALUE_LENGTH) : value, COMPACT, DEFAULT_DEPTH);
+    const text = writeJson(
+      typeof value === "string" ? value.slice(0, MAX_VALUE_LENGTH) : value,
+      COMPACT,
+      DEFAULT_DEPTH,
+    );
+    return printable(text, MAX_VALUE_LENGTH);
   } catch {
-    text = typeof value;
+    return typeof value;
   }
-  return text.length > MAX_VALUE_LENGTH ? `${text.slice(0, MAX_VALUE_LENGTH - 1)}…` : text;
 }
 
 /** One segment of a JSON pointer (RFC 6901 section 3). */
@@ -40,7 +44,7 @@ export class Check {
   }
 
   /** @param value the offending value; undefined where there is none */
-  refuse(rule: string, message: string, value?: unknown): typeof REFUSED {
+  refuse(rule: RuleCode, message: string, value?: unknown): typeof REFUSED {
     this.error = { pointer: "", rule, message, ...(value === undefined ? {} : { value: describe(value) }) };
     return REFUSED;
   }

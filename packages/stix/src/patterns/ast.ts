@@ -2,12 +2,15 @@
 
 export type PatternVersion = "2.0" | "2.1";
 
+/** What refused a pattern: its first character, the grammar, a check on top of it, or a bound of this program. */
+export type PatternStage = "brackets" | "syntax" | "hash" | "duplicate-qualifier" | "limit";
+
 /** Why a pattern was refused. */
 export interface PatternError {
   /** 0-based offset in UTF-16 code units of the first character that does not fit. */
   readonly position: number;
   readonly message: string;
-  readonly stage: "brackets" | "syntax" | "hash" | "duplicate-qualifier" | "limit";
+  readonly stage: PatternStage;
 }
 
 export interface PatternOptions {

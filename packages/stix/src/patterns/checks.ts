@@ -1,4 +1,5 @@
 /** The checks on top of the pattern grammar (stix.md 3.3). */
+import { printable } from "../printable.ts";
 import type { Result } from "../types.ts";
 import type {
   Comparison,
@@ -52,7 +53,7 @@ function checkHashes({ path, operator, operands }: Comparison): PatternError | u
   }
   for (const { text, position } of operands) {
     if (isPatternHash(last.text, text.replaceAll("'", ""))) continue;
-    return { position, message: `not a valid value of ${last.text.slice(0, 40)}`, stage: "hash" };
+    return { position, message: `not a valid value of ${printable(last.text, 40)}`, stage: "hash" };
   }
   return undefined;
 }

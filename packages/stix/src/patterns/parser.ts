@@ -2,6 +2,7 @@
  * Recursive-descent parser for STIX patterns (stix.md 3.2): one method per rule of the grammar, one token of
  * look-ahead, bounded in length and in the depth of parentheses.
  */
+import { printable } from "../printable.ts";
 import type { Result } from "../types.ts";
 import type {
   Comparison,
@@ -23,6 +24,9 @@ import { Lexer, Token } from "./lexer.ts";
 
 const DEFAULT_MAX_DEPTH = 64;
 const DEFAULT_MAX_LENGTH = 1024 * 1024;
+
+/** How much of a token a message shows. */
+const MAX_SHOWN = 40;
 
 const COLON = 0x3a;
 const DOT = 0x2e;
@@ -76,7 +80,7 @@ class Parser {
 
   private fail(expected: string): never {
     const { kind, start } = this.lexer;
-    const found = kind === Token.end ? "the end of the pattern" : `'${this.lexer.source().slice(0, 40)}'`;
+    const found = kind === Token.end ? "the end of the pattern" : `'${printable(this.lexer.source(), MAX_SHOWN)}'`;
     const message = `expected ${expected}, found ${found}`;
     throw new PatternRefusal({ position: start, message, stage: "syntax" });
   }
