@@ -61,6 +61,8 @@ export type DisconnectReason =
 export type SocketEvent =
   | { readonly type: "accepted" | "connected"; readonly peer: Peer; readonly reason: "ready" }
   | { readonly type: "disconnected"; readonly peer: Peer; readonly reason: DisconnectReason }
+  /** The operating system could not accept a connection; `reason` is its error code, EMFILE for example. */
+  | { readonly type: "accept-failed"; readonly peer: Peer; readonly reason: string }
   /** An attempt to connect ended before the handshake was complete; the next one comes in `retryIn` milliseconds. */
   | { readonly type: "connect-failed"; readonly peer: Peer; readonly reason: string; readonly retryIn: number }
   | (Breach & { readonly peer: Peer })

@@ -119,4 +119,6 @@ test("closing counts the messages that were not taken", async () => {
   assert.equal(outbox.close(), 0);
   await flushing;
   assert.equal(outbox.pending, 0);
+  assert.equal(outbox.isFull(), true);
+  assert.equal(outbox.isWritable(), false);
 });

@@ -23,7 +23,8 @@ export class Hub {
   readonly #connections = new Set<Connection>();
   readonly #listeners = new Set<Listener>();
   readonly #connectors = new Set<Connector>();
-  #closing: Promise<void> | undefined;
+  #closed: Promise<void> | undefined;
+  #isClosed = false;
   #onEmpty: (() => void) | undefined;
 
   constructor(type: SocketType, settings: Settings, owner: ConnectionOwner, maxMessageSize = settings.maxMessageSize) {
@@ -38,7 +39,7 @@ export class Hub {
   }
 
   get isClosed(): boolean {
-    return this.#closing !== undefined;
+    return this.#isClosed;
   }
 
   /** TCP connections in any state. */
@@ -48,7 +49,10 @@ export class Hub {
 
   async bind(address: Address): Promise<Address> {
     this.#checkOpen();
-    const listener = new Listener((socket) => this.#accept(socket));
+    const listener = new Listener(
+      (socket) => this.#accept(socket),
+      (error) => this.#onAcceptError(error),
+    );
     const bound = await listener.listen(address);
     if (this.isClosed) listener.stop();
     else this.#listeners.add(listener);
@@ -66,8 +70,9 @@ export class Hub {
 
   /** Ends everything; resolves when all connections are closed, at most `linger` milliseconds later. */
   close(): Promise<void> {
-    this.#closing ??= this.#close();
-    return this.#closing;
+    this.#isClosed = true;
+    this.#closed ??= this.#close();
+    return this.#closed;
   }
 
   async #close(): Promise<void> {
@@ -83,6 +88,12 @@ export class Hub {
 
   #checkOpen(): void {
     if (this.isClosed) throw new ZmtpError("SOCKET_CLOSED", "the socket is closed");
+  }
+
+  /** The peer is unknown: its connection was never handed to us. */
+  #onAcceptError(error: NodeJS.ErrnoException): void {
+    const peer = { id: ++lastId, remote: "unknown" };
+    this.settings.onEvent({ type: "accept-failed", peer, reason: error.code ?? "unknown" });
   }
 
   #accept(socket: Socket): void {

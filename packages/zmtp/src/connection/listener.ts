@@ -5,8 +5,11 @@ import { KEEP_ALIVE_DELAY } from "./connector.ts";
 /** Accepts TCP connections at one address. */
 export class Listener {
   readonly #server: Server;
+  readonly #onError: (error: NodeJS.ErrnoException) => void;
 
-  constructor(onSocket: (socket: Socket) => void) {
+  /** `onError` hears of connections that could not be accepted, because there are no file descriptors left for example. */
+  constructor(onSocket: (socket: Socket) => void, onError: (error: NodeJS.ErrnoException) => void) {
+    this.#onError = onError;
     this.#server = createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_DELAY }, onSocket);
   }
 
@@ -16,8 +19,7 @@ export class Listener {
       this.#server.once("error", reject);
       this.#server.listen({ host: address.host, port: address.port }, () => {
         this.#server.off("error", reject);
-        // An accept that fails (no file descriptors left) concerns that one connection, which the kernel keeps waiting.
-        this.#server.on("error", () => {});
+        this.#server.on("error", this.#onError);
         resolve();
       });
     });

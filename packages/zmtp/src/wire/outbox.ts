@@ -47,9 +47,9 @@ export class Outbox {
     this.#highWaterMark = highWaterMark;
   }
 
-  /** Is the high-water mark reached, even after a flush? */
+  /** Is the high-water mark reached, even after a flush? A closed outbox takes nothing either. */
   isFull(): boolean {
-    if (this.pending < this.#highWaterMark) return false;
+    if (this.pending < this.#highWaterMark) return this.#closed;
     this.#writeFilling();
     this.#wasFull = this.pending >= this.#highWaterMark;
     return this.#wasFull;
@@ -57,7 +57,7 @@ export class Outbox {
 
   /** After "full": has it emptied enough to send again? */
   isWritable(): boolean {
-    return !this.#wasFull || this.pending < this.#highWaterMark / 2;
+    return !this.#closed && (!this.#wasFull || this.pending < this.#highWaterMark / 2);
   }
 
   /** Writes a single-frame message, the parts one after another. */
