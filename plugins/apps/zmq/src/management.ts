@@ -4,24 +4,27 @@ import { encodeReply, type ManagementRequest, type Reply, readRequest, type Subs
 import { RefusedError, type Subscriptions } from "./subscriptions.ts";
 import { TIMED_OUT, withTimeLimit } from "./time-limit.ts";
 
-/** An app gets its reply within this many milliseconds, even if a backbone does not answer. */
 const REPLY_LIMIT = 5_000;
 
 export interface ManagementParts {
-  readonly subscriptions: Subscriptions;
+  readonly subscriptions: Pick<Subscriptions, "add" | "get" | "end">;
   /** The ports that the pub and sub sockets really have. */
   readonly ports: { readonly pub: number; readonly sub: number };
   readonly metrics: Metrics;
   readonly logger: Logger;
+  /** Milliseconds in which every request is answered, also when a backbone hangs; default 5,000. */
+  readonly replyLimit?: number;
 }
 
 /** Answers the requests of the manage port (zmq.md, Management protocol). */
 export class Management {
   readonly #parts: ManagementParts;
+  readonly #replyLimit: number;
   #stopping = false;
 
   constructor(parts: ManagementParts) {
     this.#parts = parts;
+    this.#replyLimit = parts.replyLimit ?? REPLY_LIMIT;
   }
 
   /** From now on new subscriptions are refused. */
@@ -57,7 +60,7 @@ export class Management {
     const { subscriptions, ports, logger } = this.#parts;
     if (this.#stopping) throw new RefusedError("shutting down");
     const adding = subscriptions.add(request);
-    const subscription = await withTimeLimit(adding, REPLY_LIMIT);
+    const subscription = await withTimeLimit(adding, this.#replyLimit);
     if (subscription === TIMED_OUT) {
       // Nobody will hear of its p2p topic: it ends as soon as it is there.
       adding.then(
@@ -75,7 +78,7 @@ export class Management {
     const subscription = subscriptions.get(topic);
     if (subscription === undefined) return { status: "error", message: "no such subscription: subscribe again" };
     if (action === "heartbeat") subscription.liveness.heartbeat();
-    else await withTimeLimit(subscriptions.end(subscription, "unsubscribed"), REPLY_LIMIT);
+    else await withTimeLimit(subscriptions.end(subscription, "unsubscribed"), this.#replyLimit);
     return { status: "success" };
   }
 }

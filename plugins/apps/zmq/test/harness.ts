@@ -44,6 +44,8 @@ export class Harness {
   /** Topics by queue. */
   readonly outqs = new Map<Outq, readonly string[]>();
   readonly registry = createMetrics();
+  /** Ids given to subscriptions that asked for a snapshot, in order. */
+  readonly snapshotIds: string[] = [];
   readonly gone = new AbortController();
   ports: Readonly<Record<"manage" | "pub" | "sub", number>> = { manage: 0, pub: 0, sub: 0 };
   readonly #options: HarnessOptions;
@@ -70,6 +72,7 @@ export class Harness {
   }
 
   async stop(): Promise<void> {
+    if (this.gone.signal.aborted) return;
     this.read();
     await this.plugin.stopIntake();
     this.gone.abort();
@@ -136,8 +139,9 @@ export class Harness {
     const covered = types.filter((type) => list.some((topic) => TOPICS[type].startsWith(topic)));
     if (seconds <= 0 || covered.length === 0) return undefined;
     for (const type of covered) this.#snapshots.push({ snapshot_type: type.toUpperCase(), seconds });
-    this.#lastId += 1;
-    return `snapshot-${this.#lastId}`;
+    const id = `snapshot-${this.snapshotIds.length}`;
+    this.snapshotIds.push(id);
+    return id;
   }
 
   async #readAll(): Promise<void> {

@@ -89,7 +89,7 @@ for (const vector of vectors) {
         JSON.stringify(topics[Number(n) - 1]),
       );
       const reply = await manager.send(text);
-      const expected = vector.expected[step];
+      const expected: Expected | undefined = vector.expected[step];
       assert.ok(expected);
       checkReply(reply, expected.reply, harness);
       if (reply.topic !== undefined) topics.push(reply.topic);
