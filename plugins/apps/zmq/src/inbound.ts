@@ -15,6 +15,8 @@ const BYTES_PER_MESSAGE = 256;
 export interface Rejections {
   /** @param reason stable and short; @param sample the message, or what happened. */
   reject(reason: string, sample: Buffer | string | undefined): void;
+  /** Messages that were accepted and could not be put on the bus. */
+  lost(reason: string, count: number): void;
 }
 
 export interface InboundParts {
@@ -75,7 +77,13 @@ export class Inbound extends StoppableWorker {
 
   async #put(accepted: readonly Message[]): Promise<void> {
     if (accepted.length === 0) return;
-    await this.#parts.inq.putMany(accepted, this.#parts.giveUp);
+    try {
+      await this.#parts.inq.putMany(accepted, this.#parts.giveUp);
+    } catch (error) {
+      // The bus is gone. Some of these may have found room: the count is the most that can be lost.
+      this.#parts.rejections.lost("shutdown", accepted.length);
+      throw error;
+    }
   }
 
   /** The message in a frame, or undefined when it is rejected. */
@@ -83,11 +91,12 @@ export class Inbound extends StoppableWorker {
     const frame = frames[0];
     if (frame === undefined || frames.length !== 1) return this.#reject("multipart", frame);
     try {
-      switch (frameKind(frame)) {
+      const start = payloadStart(frame);
+      switch (frameKind(frame, start)) {
         case FRAME.stix:
-          return this.#stix(frame);
+          return this.#stix(frame, start);
         case FRAME.envelope:
-          return this.#envelope(frame);
+          return this.#envelope(frame, start);
         case FRAME.foreign:
           return this.#reject("topic", frame);
         case FRAME.noSpace:
@@ -98,13 +107,13 @@ export class Inbound extends StoppableWorker {
     }
   }
 
-  #stix(frame: Buffer): Message | undefined {
-    const parsed = parseStix(frame.subarray(payloadStart(frame)), this.#parts.limits);
+  #stix(frame: Buffer, start: number): Message | undefined {
+    const parsed = parseStix(frame.subarray(start), this.#parts.limits);
     return parsed.ok ? this.#parts.messages.stix(parsed.value) : this.#reject(parsed.error.rule, frame);
   }
 
-  #envelope(frame: Buffer): Message | undefined {
-    const decoded = decodeSnapshotEnvelope(frame.subarray(payloadStart(frame)), this.#parts.limits);
+  #envelope(frame: Buffer, start: number): Message | undefined {
+    const decoded = decodeSnapshotEnvelope(frame.subarray(start), this.#parts.limits);
     if (!decoded.ok) return this.#reject(`envelope.${decoded.error.rule}`, frame);
     return this.#parts.messages.snapshotEnvelope(decoded.value);
   }

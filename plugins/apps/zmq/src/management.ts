@@ -69,7 +69,7 @@ export class Management {
       );
       throw new RefusedError("the backbone does not answer");
     }
-    logger.info({ subscription: subscription.name, topics: request.topics }, "app subscribed");
+    logger.info({ subscription: subscription.name, topics: shortened(request.topics) }, "app subscribed");
     return { topic: subscription.topic, pub_port: ports.pub, sub_port: ports.sub, status: "success" };
   }
 
@@ -81,4 +81,10 @@ export class Management {
     else await withTimeLimit(subscriptions.end(subscription, "unsubscribed"), this.#replyLimit);
     return { status: "success" };
   }
+}
+
+/** Enough of the topics for a log line. */
+function shortened(topics: readonly string[]): readonly string[] {
+  const shown = topics.slice(0, 5).map((topic) => topic.slice(0, 100));
+  return topics.length > shown.length ? [...shown, `and ${topics.length - shown.length} more`] : shown;
 }

@@ -15,6 +15,7 @@ import { bindHost, isLoopback, type ZmqOptions } from "./options.ts";
 import { type PortName, Reports } from "./reports.ts";
 import type { Subscription } from "./subscription.ts";
 import { Subscriptions } from "./subscriptions.ts";
+import { withTimeLimit } from "./time-limit.ts";
 
 /** What the three sockets are bound to. */
 type Ports = Readonly<Record<PortName, Address>>;
@@ -24,6 +25,8 @@ const FRAME_HEADROOM = 64 * 1024;
 /** Milliseconds in which bytes for slow apps may still go out when the plugin stops. */
 const CLOSE_LINGER = 1_000;
 
+/** Milliseconds that stopIntake waits for messages in hand to find room in the inq. */
+const INTAKE_LIMIT = 2_000;
 /** Connections of apps that come back before their old connection is given up. */
 const SPARE_CONNECTIONS = 1_000;
 
@@ -88,7 +91,8 @@ export class ZmqPlugin implements AppPlugin<ZmqOptions> {
     const { management, inbound, sub } = this.#running;
     management.stopIntake();
     inbound.stop();
-    await inbound.join();
+    // Where the inq is full and nobody drains it, the messages in hand must not keep the bus from going down.
+    await withTimeLimit(inbound.join(), INTAKE_LIMIT);
     await sub.close();
   }
 

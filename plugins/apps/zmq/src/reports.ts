@@ -43,6 +43,10 @@ export class Reports implements Rejections {
     (reason === FOREIGN ? this.#foreign : this.#rejected).note(reason, 1, sample);
   }
 
+  lost(reason: string, count: number): void {
+    this.#rejected.note(reason, count);
+  }
+
   /** Messages that were taken for an app and did not go out. */
   undelivered(reason: string, count: number, subscription: string): void {
     this.#undelivered.note(reason, count, subscription);

@@ -38,7 +38,7 @@ test("messages that are malformed, binary, not UTF-8 or nested deeply are counte
     " ",
     "stix2/indicator []",
     `stix2/indicator ${deep}`,
-    "stix2/indicator " + "[".repeat(100_000),
+    `stix2/indicator ${"[".repeat(100_000)}`,
     Buffer.concat([Buffer.from("stix2/indicator "), Buffer.from([0x22, 0xff, 0xfe, 0x22])]),
     Buffer.alloc(1_000),
     randomBytes(10_000),

@@ -130,7 +130,10 @@ test("the vectors are all there", () => {
 });
 
 test("the kind of a frame goes by its topic's bytes", () => {
-  const kind = (text: string) => frameKind(Buffer.from(text));
+  const kind = (text: string) => {
+    const frame = Buffer.from(text);
+    return frameKind(frame, payloadStart(frame));
+  };
   assert.equal(kind("stix2/indicator {}"), FRAME.stix);
   assert.equal(kind("stix2/ {}"), FRAME.stix);
   assert.equal(kind("stix2 {}"), FRAME.foreign);
