@@ -92,6 +92,20 @@ export function parseTimestamp(text: string): bigint | undefined {
   return BigInt(seconds) * MICROS_PER_SECOND + BigInt(fraction);
 }
 
+/** Is the timestamp in the normalised form already? */
+function isNormalised(text: string, precision: "millisecond" | "any"): boolean {
+  const digits = strictFractionDigits(text);
+  const fewest = precision === "millisecond" ? 3 : 0;
+  return digits === fewest || (digits > fewest && text.charCodeAt(text.length - 2) !== ZERO);
+}
+
+/** A timestamp in the normalised form; undefined where the text is none. See `formatTimestamp`. */
+export function normaliseTimestamp(text: string, precision: "millisecond" | "any"): string | undefined {
+  if (isNormalised(text, precision)) return text;
+  const micros = parseTimestamp(text);
+  return micros === undefined ? undefined : formatTimestamp(micros, precision);
+}
+
 /**
  * The text of a time, in the normalised form (stix.md section 2).
  * @param micros microseconds since 1970-01-01T00:00:00Z, within the years 0001 to 9999

@@ -74,6 +74,33 @@ test("the normalised form keeps every number as it was written", () => {
   assert.ok(text.includes('"name": "1.50"'), text);
 });
 
+test("every number that a double would change or write differently is kept when other things are converted", () => {
+  const numbers = [
+    "9007199254740993",
+    "-9007199254740993",
+    "1.10",
+    "1E5",
+    "1e400",
+    "-0",
+    "-0.0",
+    "0.1",
+    "100000000000000000000",
+  ];
+  for (const number of numbers) {
+    for (const members of [
+      `"x_a": ${number}`,
+      `"x_a":${number}`,
+      `"x_a":[1,${number}]`,
+      `"x_a":[${number}]`,
+      `"x_a" :${number}`,
+      `"x_a":\n${number}`,
+    ]) {
+      const { bytes } = accept(withText(`${members},"name":5`));
+      assert.ok(bytes.includes(number), `${members}: ${bytes.toString()}`);
+    }
+  }
+});
+
 test("members named like JavaScript's own things are data", () => {
   const text = withText('"x_a":{"__proto__":{"polluted":true},"constructor":1,"toString":null},"name":5');
   const { object, bytes } = accept(text);

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { formatTimestamp, parseTimestamp } from "../src/index.ts";
-import { strictFractionDigits } from "../src/timestamps.ts";
+import { normaliseTimestamp, strictFractionDigits } from "../src/timestamps.ts";
 
 /** 0001-01-01T00:00:00Z and the last microsecond of 9999. */
 const FIRST = -62_135_596_800_000_000n;
@@ -50,6 +50,8 @@ test("formatting and parsing are inverse, and the order of times is the order of
     fc.property(fc.bigInt(FIRST, LAST), fc.constantFrom("millisecond", "any"), (micros, precision) => {
       const text = formatTimestamp(micros, precision);
       assert.equal(parseTimestamp(text), micros);
+      assert.equal(normaliseTimestamp(text, precision), text);
+      assert.equal(normaliseTimestamp(text.replace("Z", text.includes(".") ? "0z" : ".000z"), precision), text);
       const digits = strictFractionDigits(text);
       assert.ok(digits >= (precision === "millisecond" ? 3 : 0) && digits <= 6);
     }),

@@ -14,6 +14,11 @@ export const DEFAULT_MAX_BYTES = 10 * 1024 * 1024;
 const SCAN_DEPTH_FROM_BYTES = 4096;
 
 const MAX_MESSAGE_LENGTH = 200;
+/**
+ * After what can stand before a number (a colon only behind the quote of a name, not as in the times of day): one with
+ * a fraction, an exponent, 16 or more digits, or -0.
+ */
+const INEXACT_NUMBER = /(?:[[,\s]|["\s]:)-?(?:\d+[.eE]|\d{16}|(?<=-)0)/;
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const OPEN_LIST = 0x5b;
@@ -78,6 +83,14 @@ export function parseJson(text: string): Result<unknown, StixError> {
 function keepNumberText(_name: string, value: unknown, context?: { readonly source?: string }): unknown {
   if (typeof value !== "number" || context?.source === undefined) return value;
   return String(value) === context.source ? value : new ExactNumber(context.source);
+}
+
+/**
+ * May the text have numbers that a double would change or write differently? Every number but a short integer may;
+ * so may text inside strings that looks like one, which costs time and nothing else.
+ */
+export function mayHaveInexactNumbers(text: string): boolean {
+  return INEXACT_NUMBER.test(text);
 }
 
 /**

@@ -1,14 +1,13 @@
 /** The normalised form of an object (stix.md section 2). */
 import { DEFAULT_DEPTH, SPACED, writeMember } from "../json/write.ts";
-import { formatTimestamp, parseTimestamp } from "../timestamps.ts";
+import { normaliseTimestamp } from "../timestamps.ts";
 import type { StixObject } from "../types.ts";
 import type { Members } from "./check.ts";
 import { isAbsent } from "./lists.ts";
 import { rulesFor, TIMESTAMPS } from "./tables.ts";
 
 function normaliseTime(value: unknown, precision: "millisecond" | "any"): unknown {
-  const micros = typeof value === "string" ? parseTimestamp(value) : undefined;
-  return micros === undefined ? value : formatTimestamp(micros, precision);
+  return typeof value === "string" ? (normaliseTimestamp(value, precision) ?? value) : value;
 }
 
 /** Compares by code point; sort() alone would compare UTF-16 code units. */

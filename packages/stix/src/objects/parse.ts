@@ -1,5 +1,5 @@
 /** Parsing and validating one object: from bytes (the hot path) or from a value that a program made. */
-import { checkDepth, parseExactJson, parseJson, readText } from "../json/read.ts";
+import { checkDepth, mayHaveInexactNumbers, parseExactJson, parseJson, readText } from "../json/read.ts";
 import { DEFAULT_DEPTH, SPACED, UnwritableError, writeJson } from "../json/write.ts";
 import type { ParsedStix, ParseLimits, Result, StixError, StixObject } from "../types.ts";
 import { Check, type Members, REFUSED } from "./check.ts";
@@ -16,17 +16,24 @@ function accepted(members: Members, bytes: Buffer, normalised: boolean): Result<
   return { ok: true, value: { type: object.type, object, bytes, normalised } };
 }
 
-/**
- * Applies the rules once more with all numbers exactly as they stand in the text, and writes the normalised form.
- * @param text known to be JSON
- */
-function normalise(text: string, limits: ParseLimits | undefined): Result<ParsedStix, StixError> {
-  const maxDepth = limits?.maxDepth ?? DEFAULT_DEPTH;
-  const check = new Check(maxDepth);
-  const members = applyRules(parseExactJson(text), check);
+/** The result for an object that is written in the normalised form, or refused. */
+function normalise(
+  members: Members | typeof REFUSED,
+  check: Check,
+  limits: ParseLimits | undefined,
+): Result<ParsedStix, StixError> {
   if (members === REFUSED) return refused(check.error);
-  const normalised = writeObject(members, maxDepth);
+  const normalised = writeObject(members, limits?.maxDepth ?? DEFAULT_DEPTH);
   return accepted(JSON.parse(normalised) as Members, Buffer.from(normalised, "latin1"), true);
+}
+
+/**
+ * Applies the rules with all numbers exactly as they stand in the text, and writes the normalised form.
+ * @param text known to be JSON, and not too deep
+ */
+function parseExactly(text: string, limits: ParseLimits | undefined): Result<ParsedStix, StixError> {
+  const check = new Check(limits?.maxDepth ?? DEFAULT_DEPTH);
+  return normalise(applyRules(parseExactJson(text), check), check, limits);
 }
 
 /**
@@ -38,11 +45,13 @@ export function parseStix(bytes: Buffer, limits?: ParseLimits): Result<ParsedSti
   if (!text.ok) return text;
   const json = parseJson(text.value);
   if (!json.ok) return json;
-  const members = applyRules(json.value, new Check(limits?.maxDepth ?? DEFAULT_DEPTH));
-  // the usual case; what is converted, refused or too deep is worth a second, exact look
+  const check = new Check(limits?.maxDepth ?? DEFAULT_DEPTH);
+  const members = applyRules(json.value, check);
   if (members === json.value) return accepted(members as Members, bytes, false);
   const tooDeep = checkDepth(bytes, limits);
-  return tooDeep === undefined ? normalise(text.value, limits) : refused(tooDeep);
+  if (tooDeep !== undefined) return refused(tooDeep);
+  // what is converted or refused is worth a second look where doubles are not exact
+  return mayHaveInexactNumbers(text.value) ? parseExactly(text.value, limits) : normalise(members, check, limits);
 }
 
 /**
@@ -57,5 +66,5 @@ export function parseStixObject(value: unknown, limits?: ParseLimits): Result<Pa
     return refused({ pointer: "", rule: error.rule, message: error.message });
   }
   const checked = readText(Buffer.from(text, "latin1"), limits);
-  return checked.ok ? normalise(checked.value, limits) : checked;
+  return checked.ok ? parseExactly(checked.value, limits) : checked;
 }

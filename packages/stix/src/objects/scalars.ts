@@ -1,7 +1,7 @@
 /** Rules for scalar values: the conversions of stix.md 1.5, identifiers and timestamps. */
 import { isUuidAt, typeOfReference } from "../identifiers.ts";
 import { COMPACT, DEFAULT_DEPTH, ExactNumber, writeJson } from "../json/write.ts";
-import { formatTimestamp, parseTimestamp, strictFractionDigits } from "../timestamps.ts";
+import { normaliseTimestamp, strictFractionDigits } from "../timestamps.ts";
 import type { Check, Rule } from "./check.ts";
 
 const INTEGER_TEXT = /^[ \t\n\v\f\r]*([+-]?)0*(\d+)[ \t\n\v\f\r]*$/;
@@ -98,9 +98,8 @@ export function timestamp(precision: "millisecond" | "any"): Rule {
       lastAccepted = value;
       return value;
     }
-    const micros = parseTimestamp(value);
-    if (micros !== undefined) return formatTimestamp(micros, precision);
-    return check.refuse("timestamp", "must be a UTC timestamp such as 2021-03-04T05:06:07.891Z", value);
+    const normalised = normaliseTimestamp(value, precision);
+    return normalised ?? check.refuse("timestamp", "must be a UTC timestamp such as 2021-03-04T05:06:07.891Z", value);
   };
 }
 

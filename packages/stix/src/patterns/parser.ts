@@ -49,11 +49,13 @@ const LITERAL_KINDS: ReadonlyMap<number, LiteralKind> = new Map<number, LiteralK
   [Token.binary, "binary"],
 ]);
 
-/** Carries the first mistake out of the recursion; never leaves this file. */
-class PatternRefusal extends Error {
+/**
+ * Carries the first mistake out of the recursion; never leaves this file. Not an Error: a stack trace, which nobody
+ * would see, costs more than all the parsing.
+ */
+class PatternRefusal {
   readonly refused: PatternError;
   constructor(refused: PatternError) {
-    super(refused.message);
     this.refused = refused;
   }
 }
