@@ -13,7 +13,7 @@ export interface OutboundParts {
   readonly outq: Outq;
   readonly sender: TopicSender;
   readonly budget: TurnBudget;
-  /** Hears that nobody is subscribed although the gate is open. */
+  /** Hears that nobody is subscribed although the gate was open; it is closed then. */
   readonly onUnreachable: () => void;
 }
 
@@ -76,7 +76,9 @@ export class Outbound extends StoppableWorker {
     const count = this.#next - before;
     if (count > 0) outq.taskDone(count);
     if (result === "full") await sender.writable(signal);
-    else if (result === "unsubscribed") onUnreachable();
+    if (result !== "unsubscribed") return;
+    this.#gate.close();
+    onUnreachable();
   }
 
   /** Writes until the batch is through, the budget spent, or a message is not taken. */

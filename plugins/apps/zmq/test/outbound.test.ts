@@ -1,0 +1,96 @@
+import assert from "node:assert/strict";
+import { type TestContext, test } from "node:test";
+import { createMetrics, type OutqOptions } from "@threatbus/core";
+import type { SendResult, TopicSender } from "@threatbus/zmtp";
+import { Outbound } from "../src/outbound.ts";
+import { TurnBudget } from "../src/turn-budget.ts";
+import { newOutq } from "./outq.ts";
+import { indicatorJson, sightingJson, stixMessage } from "./samples.ts";
+import { until } from "./wait.ts";
+
+const TOPIC = "abcdefghijklmnopqrstuvwxyzabcdef";
+
+/** A sender that answers as it is told, and keeps what it took. */
+class FakeSender implements TopicSender {
+  readonly topic = TOPIC;
+  readonly connections = 1;
+  readonly sent: string[] = [];
+  answer: SendResult = "sent";
+  #room = Promise.withResolvers<void>();
+
+  send(...parts: readonly Uint8Array[]): SendResult {
+    if (this.answer === "sent") this.sent.push(Buffer.concat(parts).toString());
+    return this.answer;
+  }
+  writable(): Promise<void> {
+    return this.#room.promise;
+  }
+  async flushed(): Promise<void> {}
+  close(): void {}
+
+  makeRoom(): void {
+    this.answer = "sent";
+    this.#room.resolve();
+    this.#room = Promise.withResolvers();
+  }
+}
+
+function setUp(t: TestContext, budget = new TurnBudget(), options: Partial<OutqOptions> = {}) {
+  const outq = newOutq({ name: "app", ...options }, createMetrics());
+  const sender = new FakeSender();
+  const unreachable: number[] = [];
+  const parts = { name: "app", outq, sender, budget, onUnreachable: () => void unreachable.push(sender.sent.length) };
+  const outbound = new Outbound(parts);
+  t.after(async () => {
+    outbound.stop();
+    await outbound.join();
+  });
+  outbound.start();
+  return { outq, sender, outbound, unreachable };
+}
+
+test("a message stays until the connection takes it, and the order is kept", async (t) => {
+  const { outq, sender, outbound } = setUp(t);
+  const messages = [indicatorJson(), sightingJson(), indicatorJson()].map(stixMessage);
+  sender.answer = "full";
+  outbound.open();
+  for (const message of messages) outq.offer(message);
+  await until("messages in hand", () => outbound.unsent > 0);
+  assert.deepEqual(sender.sent, []);
+  sender.makeRoom();
+  await until("all messages", () => sender.sent.length === 3);
+  assert.deepEqual(
+    sender.sent,
+    messages.map(({ type, bytes }) => `${TOPIC}${type} ${bytes}`),
+  );
+  assert.equal(outbound.unsent, 0);
+});
+
+test("a send that finds nobody is reported, and the message waits for the app", async (t) => {
+  const { outq, sender, outbound, unreachable } = setUp(t);
+  sender.answer = "unsubscribed";
+  outbound.open();
+  outq.offer(stixMessage(indicatorJson()));
+  await until("the report", () => unreachable.length === 1);
+  sender.answer = "sent";
+  outbound.open();
+  await until("the message", () => sender.sent.length === 1);
+});
+
+test("a burst to many apps leaves the event loop its turns", async (t) => {
+  const budget = new TurnBudget();
+  const apps = Array.from({ length: 500 }, () => setUp(t, budget));
+  const message = stixMessage(indicatorJson());
+  for (const { outq, outbound } of apps) {
+    outbound.open();
+    for (let count = 0; count < 200; count += 1) outq.offer({ ...message, id: `${count}` });
+  }
+  let turns = 0;
+  const done = () => apps.every(({ sender }) => sender.sent.length === 200);
+  while (!done()) {
+    await new Promise((resolve) => setImmediate(resolve));
+    turns += 1;
+  }
+  // 100,000 sends, at most 8,000 a turn and one batch of each worker that was under way.
+  assert.ok(turns >= 8, `${turns} turns`);
+});
