@@ -1,0 +1,48 @@
+import type { StixError } from "@threatbus/stix";
+
+/** Every code with what to do about it and whether the same call may succeed later. The README lists them; a test compares. */
+export const CLIENT_ERRORS = {
+  INVALID_OPTIONS: { retryable: false, hint: "correct the option that the message names" },
+  BUS_UNREACHABLE: { retryable: true, hint: "check that Threat Bus runs, and that host and management port are right" },
+  REQUEST_REFUSED: { retryable: false, hint: "the bus gives the reason, in the message or in its own log" },
+  BAD_REPLY: { retryable: false, hint: "check that the port is the management port of a Threat Bus" },
+  INVALID_OBJECT: { retryable: false, hint: "correct the object: `stix` has the JSON pointer, the rule and the value" },
+  CLIENT_CLOSED: { retryable: false, hint: "publish and subscribe before close(), or make a new client" },
+} as const;
+export type ClientErrorCode = keyof typeof CLIENT_ERRORS;
+
+export interface ClientErrorDetails {
+  readonly cause?: unknown;
+  /** INVALID_OBJECT: the refused rule. */
+  readonly stix?: StixError;
+  /** INVALID_OBJECT: place of the object in the iterable that was published, from 0. */
+  readonly index?: number;
+}
+
+/** Everything that the client rejects with, apart from the reasons of the caller's own abort signals. */
+export class ClientError extends Error {
+  override readonly name = "ClientError";
+  readonly code: ClientErrorCode;
+  /** What to do. */
+  readonly hint: string;
+  readonly retryable: boolean;
+  readonly stix: StixError | undefined;
+  readonly index: number | undefined;
+
+  constructor(code: ClientErrorCode, message: string, details: ClientErrorDetails = {}) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    this.code = code;
+    this.hint = CLIENT_ERRORS[code].hint;
+    this.retryable = CLIENT_ERRORS[code].retryable;
+    this.stix = details.stix;
+    this.index = details.index;
+  }
+}
+
+/** The error of a refused object, with the exact place in the message. */
+export function invalidObject(stix: StixError, index?: number): ClientError {
+  const place = index === undefined ? "" : `object ${index}: `;
+  const value = stix.value === undefined ? "" : ` (value: ${stix.value})`;
+  const message = `${place}${stix.message} at "${stix.pointer}", rule ${stix.rule}${value}`;
+  return new ClientError("INVALID_OBJECT", message, index === undefined ? { stix } : { stix, index });
+}

@@ -1,0 +1,45 @@
+/** Frames on the two data ports: `<topic> <payload>`, one space between, UTF-8. */
+
+/** What stands behind the point-to-point topic in a frame from the bus. */
+export const MESSAGE_TYPES = ["indicator", "sighting", "snapshotrequest", "snapshotenvelope"] as const;
+export type MessageType = (typeof MESSAGE_TYPES)[number];
+
+/** Topics of frames from an app to the bus. */
+export const APP_TOPICS = {
+  indicator: "stix2/indicator",
+  sighting: "stix2/sighting",
+  snapshotEnvelope: "threatbus/snapshotenvelope",
+} as const;
+export type AppTopic = (typeof APP_TOPICS)[keyof typeof APP_TOPICS];
+
+/** Longest topic that is looked for, in bytes. */
+export const MAX_TOPIC_BYTES = 1_024;
+
+const SPACE = 0x20;
+
+export interface Frame {
+  readonly topic: string;
+  /** A view into the frame. */
+  readonly payload: Buffer;
+}
+
+/** The bytes of a frame. @throws RangeError when the topic is empty, too long or holds a space */
+export function encodeFrame(topic: string, payload: Uint8Array): Buffer {
+  const size = Buffer.byteLength(topic);
+  if (size === 0 || size > MAX_TOPIC_BYTES || topic.includes(" ")) throw new RangeError(`no topic: "${topic}"`);
+  return Buffer.concat([Buffer.from(`${topic} `), payload], size + 1 + payload.length);
+}
+
+/** Splits a frame at its first space; undefined when there is none within the first MAX_TOPIC_BYTES or nothing before it. */
+export function decodeFrame(frame: Buffer): Frame | undefined {
+  const space = frame.subarray(0, MAX_TOPIC_BYTES + 1).indexOf(SPACE);
+  if (space <= 0) return undefined;
+  return { topic: frame.toString("utf8", 0, space), payload: frame.subarray(space + 1) };
+}
+
+/** The message type in the topic of a frame from the bus to the subscription `p2pTopic`; undefined: not ours or unknown. */
+export function messageTypeOf(topic: string, p2pTopic: string): MessageType | undefined {
+  if (!topic.startsWith(p2pTopic)) return undefined;
+  const name = topic.slice(p2pTopic.length);
+  return MESSAGE_TYPES.find((type) => type === name);
+}

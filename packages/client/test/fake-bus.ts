@@ -1,0 +1,248 @@
+/** A small bus for tests: speaks the ZeroMQ protocol of Threat Bus, routes in memory, and can misbehave on request. */
+import { randomInt, randomUUID } from "node:crypto";
+import type { TestContext } from "node:test";
+import type { Peer, TopicSender } from "@threatbus/zmtp";
+import { Rep, Sub, Xpub } from "@threatbus/zmtp";
+import type { ManagementReply, ManagementRequest, SubscribeRequest } from "../src/protocol/index.ts";
+import { decodeRequest, encodeReply } from "../src/protocol/index.ts";
+
+const HOST = "127.0.0.1";
+const LETTERS = "abcdefghijklmnopqrstuvwxyz";
+
+export interface FakeSubscription {
+  readonly p2pTopic: string;
+  readonly request: SubscribeRequest;
+  readonly outq: Buffer[];
+  readonly sender: TopicSender;
+  draining: boolean;
+}
+
+/** What to do instead of answering: a reply of another kind, or none at all (the request is held until the bus stops). */
+export type Misbehaviour = ManagementReply | Buffer | "no reply";
+
+export class FakeBus {
+  readonly requests: ManagementRequest[] = [];
+  readonly subscriptions = new Map<string, FakeSubscription>();
+  /** Frames that came in on the app port, as text, in order. */
+  readonly received: string[] = [];
+  /** Frames on the app port that break the protocol. */
+  readonly malformed: string[] = [];
+  /** Prefixes that apps have subscribed to and not taken back. */
+  readonly prefixes = new Set<string>();
+  peers = 0;
+  misbehave: (request: ManagementRequest) => Misbehaviour | undefined = () => undefined;
+  /** While false, nothing is read on the app port. */
+  reading = true;
+  managePort = 0;
+  #rep: Rep;
+  #xpub: Xpub;
+  #sub: Sub;
+  #ports = { pub: 0, sub: 0 };
+  #running = Promise.resolve();
+  readonly #stopped = Promise.withResolvers<Buffer>();
+  readonly #snapshots = new Map<string, FakeSubscription>();
+  readonly #watchers = new Set<() => void>();
+
+  constructor(highWaterMark?: number) {
+    const count = (change: number) => (event: { readonly type: string }) => {
+      if (event.type === "accepted") this.peers += change;
+      if (event.type === "disconnected") this.peers -= change;
+      this.touch();
+    };
+    this.#rep = new Rep({ linger: 100, onEvent: count(1) });
+    this.#xpub = new Xpub({
+      linger: 100,
+      ...(highWaterMark === undefined ? {} : { highWaterMark }),
+      onEvent: count(1),
+      onSubscribe: (prefix) => this.#onPrefix(prefix.toString(), true),
+      onUnsubscribe: (prefix) => this.#onPrefix(prefix.toString(), false),
+    });
+    this.#sub = new Sub({ linger: 100, onEvent: count(1) });
+  }
+
+  /** Starts a bus that ends with the test. */
+  static async start(t: TestContext, options: { managePort?: number; highWaterMark?: number } = {}): Promise<FakeBus> {
+    const bus = new FakeBus(options.highWaterMark);
+    await bus.listen(options.managePort ?? 0);
+    t.after(() => bus.stop());
+    return bus;
+  }
+
+  get endpoint(): string {
+    return `${HOST}:${this.managePort}`;
+  }
+
+  async listen(managePort: number): Promise<void> {
+    this.#ports.pub = (await this.#xpub.bind({ host: HOST, port: 0 })).port;
+    this.#ports.sub = (await this.#sub.bind({ host: HOST, port: 0 })).port;
+    this.#sub.subscribe("stix2/");
+    this.#sub.subscribe("threatbus/snapshotenvelope");
+    this.#rep.serve((frames, peer) => this.#serve(Buffer.concat(frames), peer));
+    this.managePort = (await this.#rep.bind({ host: HOST, port: managePort })).port;
+    this.#running = this.#receive();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped.resolve(encodeReply({ status: "error" }));
+    this.reading = true;
+    this.touch();
+    await Promise.all([this.#rep.close(), this.#xpub.close(), this.#sub.close()]);
+    await this.#running;
+  }
+
+  /** Resolves when the condition holds; it is looked at after every event on the bus. */
+  async until(condition: () => boolean): Promise<void> {
+    while (!condition()) await new Promise<void>((resolve) => this.#watchers.add(resolve));
+  }
+
+  touch(): void {
+    for (const watcher of this.#watchers) watcher();
+    this.#watchers.clear();
+  }
+
+  count(action: ManagementRequest["action"]): number {
+    return this.requests.filter((request) => request.action === action).length;
+  }
+
+  /** The one subscription that covers the topic. */
+  only(topic: string): FakeSubscription {
+    const found = [...this.subscriptions.values()].filter((one) => covers(one.request, topic));
+    const [first] = found;
+    if (first === undefined || found.length > 1) throw new Error(`${found.length} subscriptions cover ${topic}`);
+    return first;
+  }
+
+  /** Ends a subscription as a restart would: the app is not told. */
+  forget(p2pTopic: string): void {
+    this.subscriptions.get(p2pTopic)?.sender.close();
+    this.subscriptions.delete(p2pTopic);
+  }
+
+  /** As if another app had published the object. */
+  inject(object: { readonly type: string }): void {
+    for (const one of this.subscriptions.values()) {
+      if (covers(one.request, `stix2/${object.type}`)) this.deliver(one, object.type, JSON.stringify(object));
+    }
+  }
+
+  deliver(to: FakeSubscription, type: string, payload: string): void {
+    this.deliverRaw(to, Buffer.from(`${to.p2pTopic}${type} ${payload}`));
+  }
+
+  deliverRaw(to: FakeSubscription, frame: Buffer): void {
+    to.outq.push(frame);
+    void this.#drain(to);
+  }
+
+  /** As if another app had asked for a snapshot; returns its id. Answers are found in `received`. */
+  askSnapshot(type: "indicator" | "sighting", seconds: number, asker?: FakeSubscription): string {
+    const id = randomUUID();
+    if (asker !== undefined) this.#snapshots.set(id, asker);
+    const body = {
+      type: "snapshotrequest",
+      snapshot_type: type === "indicator" ? 1 : 2,
+      snapshot_id: id,
+      snapshot: seconds,
+    };
+    for (const one of this.subscriptions.values()) {
+      if (one !== asker) this.deliver(one, "snapshotrequest", JSON.stringify(body));
+    }
+    return id;
+  }
+
+  #serve(bytes: Buffer, _peer: Peer): Promise<Buffer> | Buffer {
+    let request: ManagementRequest;
+    try {
+      request = decodeRequest(bytes);
+    } catch {
+      this.malformed.push(bytes.toString());
+      return encodeReply({ status: "error" });
+    }
+    this.requests.push(request);
+    const odd = this.misbehave(request);
+    this.touch();
+    if (odd === "no reply") return this.#stopped.promise;
+    if (odd !== undefined) return Buffer.isBuffer(odd) ? odd : encodeReply(odd);
+    const reply = this.#handle(request);
+    this.touch();
+    return encodeReply(reply);
+  }
+
+  #handle(request: ManagementRequest): ManagementReply {
+    if (request.action === "heartbeat") {
+      return outcome(this.subscriptions.has(request.topic));
+    }
+    if (request.action === "unsubscribe") {
+      const known = this.subscriptions.has(request.topic);
+      this.forget(request.topic);
+      return outcome(known);
+    }
+    const p2pTopic = Array.from({ length: 32 }, () => LETTERS[randomInt(26)]).join("");
+    const sender = this.#xpub.sender(p2pTopic);
+    const subscription = { p2pTopic, request, outq: [], sender, draining: false };
+    this.subscriptions.set(p2pTopic, subscription);
+    for (const type of ["indicator", "sighting"] as const) {
+      const seconds = (request.snapshot ?? 0) * 86_400;
+      if (seconds > 0 && covers(request, `stix2/${type}`)) this.askSnapshot(type, seconds, subscription);
+    }
+    return { topic: p2pTopic, pub_port: this.#ports.pub, sub_port: this.#ports.sub, status: "success" };
+  }
+
+  /** Holds the queue until the app's SUB is in place, and while it is full. */
+  async #drain(to: FakeSubscription): Promise<void> {
+    if (to.draining) return;
+    to.draining = true;
+    for (let frame = to.outq[0]; frame !== undefined; frame = to.outq[0]) {
+      const result = to.sender.send(frame);
+      if (result === "unsubscribed") break;
+      if (result === "full") await to.sender.writable();
+      else to.outq.shift();
+    }
+    to.draining = false;
+    this.touch();
+  }
+
+  #onPrefix(prefix: string, there: boolean): void {
+    if (there) this.prefixes.add(prefix);
+    else this.prefixes.delete(prefix);
+    const subscription = this.subscriptions.get(prefix);
+    // The sender finds the new connection only after this callback.
+    if (there && subscription !== undefined) setImmediate(() => void this.#drain(subscription));
+    this.touch();
+  }
+
+  async #receive(): Promise<void> {
+    for (let batch = await this.#sub.receive(); batch !== undefined; batch = await this.#sub.receive()) {
+      for (const frames of batch.messages) this.#onFrame(frames);
+      this.touch();
+      await this.until(() => this.reading);
+    }
+  }
+
+  #onFrame(frames: readonly Buffer[]): void {
+    const text = Buffer.concat(frames).toString();
+    const space = text.indexOf(" ");
+    const topic = text.slice(0, space);
+    this.received.push(text);
+    if (frames.length !== 1 || space < 0) {
+      this.malformed.push(text);
+    } else if (topic.startsWith("stix2/")) {
+      this.inject(JSON.parse(text.slice(space + 1)));
+    } else if (topic === "threatbus/snapshotenvelope") {
+      const { snapshot_id: id, body } = JSON.parse(text.slice(space + 1));
+      const asker = this.#snapshots.get(id);
+      if (asker !== undefined) this.deliver(asker, body.type, JSON.stringify(body));
+    } else {
+      this.malformed.push(text);
+    }
+  }
+}
+
+function covers(request: SubscribeRequest, topic: string): boolean {
+  const topics = typeof request.topic === "string" ? [request.topic] : request.topic;
+  return topics.some((prefix) => topic.startsWith(prefix));
+}
+
+function outcome(done: boolean): ManagementReply {
+  return done ? { status: "success" } : { status: "error" };
+}
