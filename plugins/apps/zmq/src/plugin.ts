@@ -13,6 +13,7 @@ import { Management } from "./management.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
 import { bindHost, isLoopback, type ZmqOptions } from "./options.ts";
 import { type PortName, Reports } from "./reports.ts";
+import { MAX_REQUEST_BYTES } from "./requests.ts";
 import type { Subscription } from "./subscription.ts";
 import { Subscriptions } from "./subscriptions.ts";
 import { withTimeLimit } from "./time-limit.ts";
@@ -51,8 +52,8 @@ export class ZmqPlugin implements AppPlugin<ZmqOptions> {
     const attachments: Attachments<Subscription> = new Attachments((topic) => xpub.hasSubscriber(topic));
     const metrics: Metrics = createMetrics(context.metrics, () => subscriptions.size);
     const reports = new Reports({ logger, metrics, attachments });
-    const limits = { maxMessageSize: config.max_message_bytes + FRAME_HEADROOM };
-    const rep = new Rep({ ...limits, onEvent: reports.listener("manage") });
+    // Far beyond the largest request, so that one that is merely too large is answered, not cut off.
+    const rep = new Rep({ maxMessageSize: 16 * MAX_REQUEST_BYTES, onEvent: reports.listener("manage") });
     const xpub = new Xpub({
       highWaterMark: config.high_water_mark,
       maxConnections: config.max_subscriptions + SPARE_CONNECTIONS,
@@ -61,7 +62,8 @@ export class ZmqPlugin implements AppPlugin<ZmqOptions> {
       onUnsubscribe: (prefix) => attachments.onUnsubscribe(prefix),
       onEvent: reports.listener("pub"),
     });
-    const sub = new Sub({ ...limits, onEvent: reports.listener("sub") });
+    const maxMessageSize = config.max_message_bytes + FRAME_HEADROOM;
+    const sub = new Sub({ maxMessageSize, onEvent: reports.listener("sub") });
     const subscriptions = new Subscriptions({ context, xpub, attachments, metrics, reports, clock: systemClock });
     const ports = await bindAll({ pub: xpub, sub, manage: rep }, config);
     const management = new Management({

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { test } from "node:test";
 import { createMetrics } from "@threatbus/core";
@@ -30,6 +31,19 @@ test("an empty section means the defaults of the protocol", () => {
     max_subscriptions: 10_000,
     high_water_mark: 4 * 1024 * 1024,
   });
+});
+
+test("the README has every setting, and its example is valid", () => {
+  const readme = readFileSync(new URL("../README.md", import.meta.url), "utf8");
+  for (const name of Object.keys(definition.configSchema.parse({}))) assert.ok(readme.includes(`\`${name}\``), name);
+  const example = Object.fromEntries(
+    [...readme.matchAll(/^ {10}(\w+): (\S+)$/gm)].map(([, key, value]) => [
+      key,
+      key === "host" ? value : Number(value),
+    ]),
+  );
+  assert.deepEqual(Object.keys(example), ["host", "manage", "pub", "sub"]);
+  assert.deepEqual(definition.configSchema.parse(example), definition.configSchema.parse({}));
 });
 
 test("wrong settings are refused", () => {
