@@ -1,0 +1,56 @@
+/** P6: ten million messages through. Memory at the end beside that after the first million. */
+import { type Bench, type Benchmark, lossBar, type Result } from "../benchmark.ts";
+import type { LoadResult } from "../load/load.ts";
+import { MemoryWatch } from "../process-statistics.ts";
+import type { System } from "../systems/system.ts";
+import { using } from "./compare.ts";
+
+/** Below what the bus can do: else the messages would pile up in the generator, which has no bound. */
+const rate = 100_000;
+
+interface Part {
+  readonly load: LoadResult;
+  readonly memory: { readonly highest: number; readonly last: number };
+}
+
+async function part(bench: Bench, bus: System, messages: number): Promise<Part> {
+  const watch = new MemoryWatch(bus.child.pid);
+  try {
+    const load = await bench.load.apply(bus, { messages, subscribers: 1, rate });
+    return { load, memory: watch.stop() };
+  } finally {
+    watch.stop();
+  }
+}
+
+async function run(bench: Bench): Promise<Result> {
+  const million = bench.quick ? 50_000 : 1_000_000;
+  const [first, rest] = await using(bench.threatBus, async (bus) => {
+    const first = await part(bench, bus, million);
+    bench.say(`after ${million}: ${first.memory.last.toFixed(1)} MiB`);
+    return [first, await part(bench, bus, 9 * million)] as const;
+  });
+  const growth = (rest.memory.last / first.memory.last - 1) * 100;
+  const highest = Math.max(first.memory.highest, rest.memory.highest);
+  return {
+    bars: [
+      {
+        what: "resident memory at the end above that after a tenth",
+        value: growth,
+        unit: "%",
+        limit: 20,
+        kind: "at most",
+      },
+      { what: "highest resident memory", value: highest, unit: "MiB", limit: 250, kind: "at most" },
+      lossBar(first.load.lost + rest.load.lost),
+    ],
+    figures: [
+      { what: "messages", value: 10 * million, unit: "" },
+      { what: "memory after the first tenth", value: first.memory.last, unit: "MiB" },
+      { what: "memory at the end", value: rest.memory.last, unit: "MiB" },
+      { what: "rate", value: rest.load.msgs_per_s, unit: "msg/s" },
+    ],
+  };
+}
+
+export const p6: Benchmark = { id: "P6", title: "10 million messages", run };

@@ -1,0 +1,26 @@
+/** The bus under test, by its command line, with the in-memory backbone and the zmq plugin. */
+import { mkdir, writeFile } from "node:fs/promises";
+import { Child } from "../../../scripts/child.ts";
+import { root } from "../../../scripts/python/environments.ts";
+import { readyPorts } from "../../../scripts/ready-line.ts";
+import type { System } from "./system.ts";
+
+const config = {
+  logging: { console: true, console_verbosity: "INFO", file: false },
+  store: false,
+  plugins: { backbones: { inmem: {} }, apps: { zmq: { host: "127.0.0.1", manage: 0, pub: 0, sub: 0 } } },
+};
+
+/** Starts the bus and waits for the line that says ready. */
+export async function startThreatBus(): Promise<System> {
+  const folder = `${root}/build/bench`;
+  await mkdir(folder, { recursive: true });
+  const file = `${folder}/threatbus.yaml`;
+  // JSON is YAML.
+  await writeFile(file, JSON.stringify(config));
+  const child = new Child(process.execPath, [`${root}/packages/cli/bin/threatbus.ts`, "run", "-c", file], {
+    cwd: folder,
+  });
+  await child.line(/\bready\b/i);
+  return { name: "Threat Bus", managePort: readyPorts(child).manage, child };
+}
