@@ -50,6 +50,8 @@ test("pyzmq: a sender's objects reach every receiver that wants them, byte for b
   assert.deepEqual(messages(indicators, "sighting"), []);
   assertSameTexts(messages(both, "indicator").slice(0, 200), sent);
   assert.deepEqual(messages(both, "sighting"), [seen]);
+  // While the bus still answers: they unsubscribe.
+  for (const app of [all, indicators, both]) assert.equal((await app.stop()).code, 0);
 });
 
 test("pyzmq: heartbeats are answered, and unsubscribing ends the subscription", async (t) => {
