@@ -1,1 +1,40 @@
-export {};
+/** The backbone inside one process: from the inq straight to the outqs. */
+
+import type { DeliveryQueue } from "@threatbus/core";
+import { type BackboneContext, type BackbonePlugin, type BackbonePluginDefinition, Router } from "@threatbus/core";
+import { DeliverWorker } from "./deliver.ts";
+import { type InmemOptions, inmemSchema } from "./options.ts";
+
+class InmemBackbone implements BackbonePlugin<InmemOptions> {
+  readonly #router = new Router();
+  #worker: DeliverWorker | undefined;
+
+  async run({ inq, logger }: BackboneContext<InmemOptions>): Promise<void> {
+    this.#worker = new DeliverWorker(inq, this.#router, logger);
+    this.#worker.start();
+  }
+
+  async subscribe(topic: string, queue: DeliveryQueue): Promise<void> {
+    this.#router.subscribe(topic, queue);
+  }
+
+  async unsubscribe(topic: string, queue: DeliveryQueue): Promise<void> {
+    this.#router.unsubscribe(topic, queue);
+  }
+
+  async stop(): Promise<void> {
+    this.#worker?.stop();
+    await this.#worker?.join();
+  }
+}
+
+const definition: BackbonePluginDefinition<InmemOptions> = {
+  kind: "backbone",
+  name: "inmem",
+  description: "Carries messages inside this process; for a single Threat Bus instance",
+  configSchema: inmemSchema,
+  deliversOnce: true,
+  create: () => new InmemBackbone(),
+};
+
+export default definition;
