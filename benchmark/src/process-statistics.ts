@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 const ticksPerSecond = 100;
 
 /** Resident memory of a process in MiB. */
-export function residentMiB(pid: number): number {
+function residentMiB(pid: number): number {
   const kib = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
   if (kib === undefined) throw new Error(`/proc/${pid}/status has no VmRSS`);
   return Number(kib) / 1024;

@@ -10,12 +10,12 @@ export const ALL_FLAGS = FLAG_MORE | FLAG_LONG | FLAG_COMMAND;
 export const SHORT_HEADER = 2;
 export const LONG_HEADER = 9;
 /** The longest body whose length fits in one byte. */
-export const SHORT_BODY = 255;
+const SHORT_BODY = 255;
 
 const UINT32 = 0x1_0000_0000;
 
 /** Bytes of the header of a frame whose body has `length` bytes. */
-export function headerSize(length: number): number {
+function headerSize(length: number): number {
   return length > SHORT_BODY ? LONG_HEADER : SHORT_HEADER;
 }
 
