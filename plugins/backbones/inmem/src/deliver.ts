@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { type Logger, type Message, type Router, type Source, StoppableWorker } from "@threatbus/core";
+import { type BackboneContext, type Message, type Router, type Source, StoppableWorker } from "@threatbus/core";
 
 /** Messages taken from the inq at once. */
 const BATCH = 256;
@@ -14,9 +14,9 @@ export class DeliverWorker extends StoppableWorker {
   readonly #inq: Source<Message>;
   readonly #router: Router;
 
-  constructor(inq: Source<Message>, router: Router, logger: Logger) {
-    super("inmem-deliver", logger);
-    this.#inq = inq;
+  constructor(context: BackboneContext, router: Router) {
+    super("inmem-deliver", context);
+    this.#inq = context.inq;
     this.#router = router;
   }
 
@@ -24,27 +24,16 @@ export class DeliverWorker extends StoppableWorker {
     let turnBegan = performance.now();
     for (;;) {
       const messages = await this.#inq.getMany(BATCH, signal);
-      this.#router.deliver(messages);
-      this.#inq.taskDone(messages.length);
-      await untilRoom(this.#router.room(), signal);
+      try {
+        this.#router.deliver(messages);
+      } finally {
+        // Also when a queue throws: the drain at shutdown waits until every message is answered for.
+        this.#inq.taskDone(messages.length);
+      }
+      await this.#router.room();
       if (performance.now() - turnBegan < SLICE) continue;
       await nextTurn(undefined, { signal });
       turnBegan = performance.now();
     }
   }
-}
-
-/** Waits as the router advises. Stopping ends the wait: everything taken is delivered by then. */
-async function untilRoom(room: Promise<void> | undefined, signal: AbortSignal): Promise<void> {
-  if (room === undefined) return;
-  signal.throwIfAborted();
-  const { promise: aborted, resolve: abort } = Promise.withResolvers<void>();
-  const onAbort = (): void => abort();
-  signal.addEventListener("abort", onAbort, { once: true });
-  try {
-    await Promise.race([room, aborted]);
-  } finally {
-    signal.removeEventListener("abort", onAbort);
-  }
-  signal.throwIfAborted();
 }

@@ -9,8 +9,8 @@ class InmemBackbone implements BackbonePlugin<InmemOptions> {
   readonly #router = new Router();
   #worker: DeliverWorker | undefined;
 
-  async run({ inq, logger }: BackboneContext<InmemOptions>): Promise<void> {
-    this.#worker = new DeliverWorker(inq, this.#router, logger);
+  async run(context: BackboneContext<InmemOptions>): Promise<void> {
+    this.#worker = new DeliverWorker(context, this.#router);
     this.#worker.start();
   }
 
