@@ -1,0 +1,170 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { interruption } from "../connection.ts";
+import { matching, readConnections, readFeed } from "../demo/data.ts";
+import { parseReport, type Report } from "../demo/messages.ts";
+import { DemoProcess } from "../demo/processes.ts";
+import { CommandError, EXIT } from "../exit.ts";
+import { print, type Style, styled } from "../terminal.ts";
+
+/** Longest time that one step may take, in milliseconds; on a slow machine starting a process takes seconds. */
+const STEP_MS = 30_000;
+
+/** `threatbus demo`: exit code 0 when every sighting came back; with `keep` it then runs until ctrl-C. */
+export async function demo(options: { readonly keep?: boolean }): Promise<void> {
+  const signal = interruption();
+  const folder = await mkdtemp(join(tmpdir(), "threatbus-demo-"));
+  const stage = new Stage(folder, signal);
+  try {
+    const managePort = await play(stage);
+    await explainMore(managePort, options.keep === true);
+    if (options.keep) await stage.untilInterrupted();
+  } catch (thrown) {
+    if (!signal.aborted) throw thrown;
+    process.exitCode = EXIT.interrupted;
+  } finally {
+    await stage.clear();
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** @returns the management port of the bus */
+async function play(stage: Stage): Promise<number> {
+  const { history, fresh } = await readFeed();
+  const connections = await readConnections();
+  const total = [...history, ...fresh].flatMap(({ pattern }) => matching(pattern, connections)).length;
+
+  await step(1, "Start the bus: in-memory backbone, ZeroMQ app plugin, free ports");
+  const managePort = await startBus(stage);
+  await step(2, "Start an intelligence platform: it waits for sightings and answers snapshot requests");
+  const platform = stage.app("platform", managePort);
+  await platform.count("listening", 1);
+  await step(3, `Start a sensor: it asks for history, and gets the ${history.length} indicators the platform has`);
+  const sensor = stage.app("sensor", managePort);
+  await sensor.count("indicator", history.length);
+  await step(
+    4,
+    `The platform publishes ${fresh.length} new indicators; what the sensor has seen comes back as sightings`,
+  );
+  platform.process.send("publish");
+  await sensor.count("indicator", history.length + fresh.length);
+  await platform.count("sighting", total);
+  await print("");
+  await print(styled("bold", `${history.length + fresh.length} indicators went out, ${total} sightings came back.`));
+  return managePort;
+}
+
+async function startBus(stage: Stage): Promise<number> {
+  const zmq = { host: "127.0.0.1", manage: 0, pub: 0, sub: 0 };
+  const config = { logging: { console: true, file: false }, plugins: { backbones: { inmem: {} }, apps: { zmq } } };
+  const file = join(stage.folder, "config.yaml");
+  // JSON is YAML.
+  await writeFile(file, JSON.stringify(config));
+  const bus = stage.start("bus", "../../bin/threatbus.ts", ["run", "-c", file]);
+  const { promise, resolve } = Promise.withResolvers<number>();
+  bus.onLine((line) => {
+    const port = /\bready\b.*?\bmanage\b.*?:(\d{1,5})\b/.exec(line)?.[1];
+    if (port === undefined) return;
+    void say("bus", line.slice(line.indexOf("ready")));
+    resolve(Number(port));
+  });
+  return await stage.within(promise, "the bus to be ready");
+}
+
+interface DemoApp {
+  readonly process: DemoProcess;
+  /** Waits until the app has told of an event so many times. */
+  count(event: Report["event"], times: number): Promise<void>;
+}
+
+/** Everything that the demo has started. */
+class Stage {
+  readonly folder: string;
+  readonly #signal: AbortSignal;
+  readonly #processes: DemoProcess[] = [];
+
+  constructor(folder: string, signal: AbortSignal) {
+    this.folder = folder;
+    this.#signal = signal;
+  }
+
+  start(name: string, module: string, args: readonly string[]): DemoProcess {
+    const started = new DemoProcess(name, module, args, this.folder);
+    this.#processes.push(started);
+    return started;
+  }
+
+  app(name: "platform" | "sensor", managePort: number): DemoApp {
+    const started = this.start(name, `./${name}.ts`, [String(managePort)]);
+    const seen = new Map<string, number>();
+    const waiting = new Set<() => void>();
+    started.onMessage((message) => {
+      const report = parseReport(message);
+      if (report.event === "said") void say(name, report.text);
+      seen.set(report.event, (seen.get(report.event) ?? 0) + 1);
+      for (const look of waiting) look();
+    });
+    const count = async (event: Report["event"], times: number): Promise<void> => {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      const look = () => {
+        if ((seen.get(event) ?? 0) >= times) resolve();
+      };
+      waiting.add(look);
+      look();
+      await this.within(promise, `${times} x ${event} of the ${name}`).finally(() => waiting.delete(look));
+    };
+    return { process: started, count };
+  }
+
+  /** @throws CommandError when a process ends early or the time is up; the signal's reason when it is aborted */
+  async within<T>(promise: Promise<T>, what: string): Promise<T> {
+    const late = Promise.withResolvers<never>();
+    const timer = setTimeout(() => late.reject(new CommandError(`the demo waited in vain for ${what}`)), STEP_MS);
+    const racers = [promise, late.promise, aborted(this.#signal), ...this.#processes.map(({ failed }) => failed)];
+    return await Promise.race(racers).finally(() => clearTimeout(timer));
+  }
+
+  /** Resolves at ctrl-C. @throws CommandError when a process ends before */
+  async untilInterrupted(): Promise<void> {
+    const end = aborted(this.#signal).catch(() => {});
+    await Promise.race([end, ...this.#processes.map(({ failed }) => failed)]);
+  }
+
+  /** Ends the processes, the apps before the bus. */
+  async clear(): Promise<void> {
+    for (const each of this.#processes.toReversed()) await each.stop();
+  }
+}
+
+function aborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    if (signal.aborted) reject(signal.reason);
+    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+  });
+}
+
+const COLOURS: Readonly<Record<string, Style>> = { bus: "dim", platform: "cyan", sensor: "green" };
+
+async function step(number: number, text: string): Promise<void> {
+  await print(`\n${styled("bold", `${number}. ${text}`)}`);
+}
+
+async function say(name: string, text: string): Promise<void> {
+  await print(`   ${styled(COLOURS[name] ?? "dim", name.padEnd(9))} ${text}`);
+}
+
+async function explainMore(managePort: number, keep: boolean): Promise<void> {
+  const port = keep ? ` --manage ${managePort}` : "";
+  const lines = [
+    "",
+    keep ? "All of it goes on running; ctrl-C ends it. In another terminal:" : "How to go on:",
+    ...(keep
+      ? []
+      : ["  threatbus                              run the bus (threatbus -c config.yaml with your settings)"]),
+    `  threatbus subscribe stix2${port}        watch what passes, one JSON object per line`,
+    `  threatbus publish FILE${port}           publish your own indicators`,
+    ...(keep ? [] : ["  threatbus demo --keep                  leave this demo running and join in"]),
+  ];
+  for (const line of lines) await print(line);
+}

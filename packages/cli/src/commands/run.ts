@@ -1,0 +1,80 @@
+import {
+  createLogger,
+  createMetrics,
+  type Logger,
+  notifySupervisor,
+  standardError,
+  ThreatBus,
+  watchEventLoop,
+} from "@threatbus/core";
+import { type ConfigOption, requireConfig } from "../config.ts";
+import { EXIT } from "../exit.ts";
+
+/** What `start` gives for one socket that listens. */
+type Address = Awaited<ReturnType<ThreatBus["start"]>>["addresses"][number];
+
+/**
+ * `threatbus run`: the bus until SIGINT or SIGTERM.
+ * @throws ThreatBusError when the configuration is wrong (78), or a port or the only backbone cannot be used (1)
+ */
+export async function run(options: ConfigOption): Promise<void> {
+  const { config, file, warnings } = await requireConfig(options);
+  const logging = createLogger({
+    config: config.logging,
+    cwd: process.cwd(),
+    env: process.env,
+    console: standardError(),
+    onFatal: () => process.exit(EXIT.failure),
+  });
+  const { logger } = logging;
+  for (const warning of warnings) logger.warn({}, warning);
+  logger.info({ file: file ?? "built-in defaults" }, "configuration read");
+  dieOfUnhandled(logger);
+  const stopped = firstSignal();
+  const metrics = createMetrics();
+  const endWatch = watchEventLoop({ logger, metrics });
+  const bus = new ThreatBus({ config, logger, metrics });
+  try {
+    const { addresses } = await bus.start();
+    logger.info({}, `ready: ${listening(addresses)}`);
+    // The helper process takes its time: nothing waits for it.
+    const told = notifySupervisor("READY=1", { env: process.env, logger });
+    const signal = await stopped;
+    await told;
+    logger.info({ signal }, "stopping");
+    await notifySupervisor("STOPPING=1", { env: process.env, logger });
+    const { undelivered } = await bus.stop();
+    logger.info({ undelivered }, "stopped");
+  } finally {
+    endWatch();
+    logging.close();
+  }
+  // What a plugin has left open must not keep the process.
+  process.exit(EXIT.ok);
+}
+
+/** `zmq manage tcp://127.0.0.1:13370, zmq pub tcp://127.0.0.1:13371`. */
+function listening(addresses: readonly Address[]): string {
+  return addresses.map(({ plugin, name, url }) => `${plugin} ${name} ${url}`).join(", ") || "no app listens on a port";
+}
+
+/** The first signal stops the bus, a second one ends the process at once. */
+function firstSignal(): Promise<NodeJS.Signals> {
+  const { promise, resolve } = Promise.withResolvers<NodeJS.Signals>();
+  let seen = false;
+  const onSignal = (signal: NodeJS.Signals): void => {
+    if (seen) process.exit(EXIT.interrupted);
+    seen = true;
+    resolve(signal);
+  };
+  process.on("SIGINT", onSignal);
+  process.on("SIGTERM", onSignal);
+  // Started by the demo: without its parent it has no purpose.
+  if (process.channel !== undefined) process.once("disconnect", () => onSignal("SIGTERM"));
+  return promise;
+}
+
+function dieOfUnhandled(logger: Logger): void {
+  process.on("uncaughtException", (err) => logger.fatal({ err }, "unexpected error"));
+  process.on("unhandledRejection", (err) => logger.fatal({ err }, "unexpected error in a promise"));
+}

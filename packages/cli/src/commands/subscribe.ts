@@ -1,0 +1,81 @@
+import type { ContentFilter, Message, SubscribeOptions } from "@threatbus/client";
+import { type ConnectionOptions, connectTo, interruption } from "../connection.ts";
+import { CommandError, EXIT } from "../exit.ts";
+import { complain, print, safe, styled } from "../terminal.ts";
+
+export interface SubscribeCommandOptions extends ConnectionOptions {
+  readonly snapshot?: string;
+  /** JSON text of a content filter. */
+  readonly filter?: string;
+  readonly format?: "json" | "pretty";
+  readonly count?: number;
+}
+
+/**
+ * `threatbus subscribe`: prints messages until interrupted, or until there were `count`.
+ * @throws ClientError when the bus cannot be reached or refuses; CommandError (exit code 2) for a wrong filter
+ */
+export async function subscribe(topics: readonly string[], options: SubscribeCommandOptions): Promise<void> {
+  const signal = interruption();
+  const pretty = (options.format ?? (process.stdout.isTTY ? "pretty" : "json")) === "pretty";
+  const client = connectTo(options, "threatbus subscribe", signal);
+  let left = options.count ?? Number.POSITIVE_INFINITY;
+  try {
+    const messages = client.subscribe(topics, settingsOf(options));
+    for await (const message of messages) {
+      await print(pretty ? prettyMessage(message) : oneLine(message.bytes));
+      left -= 1;
+      if (left <= 0) break;
+    }
+  } catch (thrown) {
+    if (isInvalidOption(thrown)) throw new CommandError(thrown.message, EXIT.usage, thrown);
+    if (!signal.aborted) throw thrown;
+  } finally {
+    await client.close();
+  }
+  // Without a count, being interrupted is how this command ends.
+  if (left > 0 && options.count !== undefined) process.exitCode = EXIT.interrupted;
+}
+
+function settingsOf({ snapshot, filter }: SubscribeCommandOptions): SubscribeOptions {
+  return {
+    ...(snapshot === undefined ? {} : { snapshot }),
+    ...(filter === undefined ? {} : { filter: parseFilter(filter) }),
+    onGap: ({ since, reason }) => complain(`messages since ${since.toISOString()} may be missing: ${reason}`),
+    onUndecodable: ({ reason, detail }) => complain(safe(`a message could not be read: ${reason}, ${detail}`)),
+    onStateChange: (state) => {
+      if (process.stderr.isTTY) complain(`subscription: ${state}`);
+    },
+  };
+}
+
+/** The client checks what the filter says. */
+function parseFilter(text: string): ContentFilter {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new CommandError(`--filter is not JSON: ${safe(String(cause))}`, EXIT.usage, cause);
+  }
+}
+
+function isInvalidOption(thrown: unknown): thrown is Error {
+  return thrown instanceof Error && "code" in thrown && thrown.code === "INVALID_OPTIONS";
+}
+
+/** Line breaks in JSON text stand only between its tokens, so a space does as well. */
+function oneLine(bytes: Buffer): string {
+  return bytes
+    .toString()
+    .replace(/[\r\n]+/g, " ")
+    .trim();
+}
+
+function prettyMessage({ type, object }: Message): string {
+  const time = styled("dim", new Date().toISOString());
+  if (type === "indicator") {
+    const name = object.name === undefined ? "" : `  ${styled("dim", safe(object.name))}`;
+    return `${time}  ${styled("cyan", "indicator")}  ${safe(object.pattern)}  ${safe(object.id)}${name}`;
+  }
+  const seen = object.last_seen ?? object.first_seen ?? object.created;
+  return `${time}  ${styled("green", "sighting")}   of ${safe(object.sighting_of_ref)} at ${safe(seen)}  ${safe(object.id)}`;
+}

@@ -1,0 +1,25 @@
+/** What the command's exit code says; 78 is EX_CONFIG of sysexits.h, 130 is 128 + SIGINT, as shells have it. */
+export const EXIT = { ok: 0, failure: 1, usage: 2, config: 78, interrupted: 130 } as const;
+
+/** Ends a command with one message on standard error. */
+export class CommandError extends Error {
+  override readonly name = "CommandError";
+  readonly exitCode: number;
+
+  constructor(message: string, exitCode: number = EXIT.failure, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.exitCode = exitCode;
+  }
+}
+
+/** What any error says to the person at the terminal, and the exit code that goes with it. */
+export function explain(thrown: unknown): { readonly text: string; readonly exitCode: number } {
+  if (!(thrown instanceof Error)) return { text: String(thrown), exitCode: EXIT.failure };
+  const hint = "hint" in thrown && typeof thrown.hint === "string" ? `. ${capitalised(thrown.hint)}` : "";
+  const code = "exitCode" in thrown && typeof thrown.exitCode === "number" ? thrown.exitCode : EXIT.failure;
+  return { text: thrown.message + hint, exitCode: code };
+}
+
+function capitalised(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}

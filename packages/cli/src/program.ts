@@ -1,0 +1,116 @@
+import { readFile } from "node:fs/promises";
+import { Argument, Command, InvalidArgumentError, Option } from "commander";
+import { z } from "zod";
+
+const manifestSchema = z.object({ version: z.string(), description: z.string() });
+
+/** The whole command line. Each command imports its own code only when it runs, so that the bus starts fast. */
+export async function createProgram(): Promise<Command> {
+  const text = await readFile(new URL("../package.json", import.meta.url), "utf8");
+  const { version, description } = manifestSchema.parse(JSON.parse(text));
+  const program = new Command("threatbus");
+  program
+    .description(`${description}.\nWithout a command it runs the bus.`)
+    .version(version)
+    .showSuggestionAfterError()
+    .exitOverride();
+  addBus(program);
+  addClients(program);
+  addChecks(program);
+  addHelpers(program);
+  return program;
+}
+
+const configOption = () =>
+  new Option("-c, --config <file>", "configuration file; without it ./config.yaml, else the built-in defaults");
+
+function addBus(program: Command): void {
+  program
+    .command("run", { isDefault: true })
+    .description("run the bus until SIGINT or SIGTERM")
+    .addOption(configOption())
+    .action(async (options: { config?: string }) => (await import("./commands/run.ts")).run(options));
+  program
+    .command("check-config")
+    .description("check the configuration and report all its errors (exit code 78)")
+    .addOption(configOption())
+    .action(async (options: { config?: string }) => (await import("./commands/check-config.ts")).checkConfig(options));
+  program
+    .command("plugins")
+    .description("list the plugins: what is there, where it comes from, whether it is configured")
+    .addOption(configOption())
+    .action(async (options: { config?: string }) => (await import("./commands/plugins.ts")).plugins(options));
+}
+
+function addClients(program: Command): void {
+  const client = (name: string) =>
+    program
+      .command(name)
+      .option("--host <host>", "host of the bus", "127.0.0.1")
+      .option("--manage <port>", "management port of the bus", portNumber, 13_370)
+      .option("--timeout <seconds>", "longest wait for the bus", positive, 10);
+  client("publish")
+    .description("publish STIX objects, bundles or JSON lines")
+    .argument("<file>", "file to read; - is standard input")
+    .action(async (file, options) => (await import("./commands/publish.ts")).publish(file, options));
+  client("subscribe")
+    .description("print the messages of topics")
+    .argument("<topic...>", "topic prefixes: stix2/indicator, stix2/sighting, stix2")
+    .option("--snapshot <duration>", "history to begin with: 12h, 30d")
+    .option("--filter <json>", 'content filter: \'{"object_paths": ["ipv4-addr:value"]}\'')
+    .addOption(
+      new Option("--format <format>", "json (one object per line) or pretty; default: pretty on a terminal").choices([
+        "json",
+        "pretty",
+      ]),
+    )
+    .option("--count <n>", "end after this many messages", positiveInteger)
+    .action(async (topics, options) => (await import("./commands/subscribe.ts")).subscribe(topics, options));
+}
+
+function addChecks(program: Command): void {
+  program
+    .command("validate")
+    .description("check STIX indicators and sightings: objects, bundles or JSON lines")
+    .argument("<file>", "file to read; - is standard input")
+    .option("--jsonl", "print one JSON verdict per line")
+    .action(async (file, options) => (await import("./commands/validate.ts")).validate(file, options));
+  program
+    .command("pattern")
+    .description("check STIX patterns")
+    .argument("<pattern>", "the pattern; - reads one from each line of standard input")
+    .option("--jsonl", "print one JSON verdict per line")
+    .action(async (pattern, options) => (await import("./commands/pattern.ts")).pattern(pattern, options));
+}
+
+function addHelpers(program: Command): void {
+  program
+    .command("demo")
+    .description("start a bus, an intelligence platform and a sensor, and show what passes between them")
+    .option("--keep", "leave all of it running until ctrl-C")
+    .action(async (options: { keep?: boolean }) => (await import("./commands/demo.ts")).demo(options));
+  program
+    .command("completion")
+    .description("print the completion script of a shell")
+    .addArgument(new Argument("<shell>", "the shell").choices(["bash", "zsh", "fish"]))
+    .action(async (shell: "bash" | "zsh" | "fish") =>
+      (await import("./commands/completion.ts")).completion(shell, program),
+    );
+}
+
+function positive(text: string): number {
+  const value = Number(text);
+  if (Number.isFinite(value) && value > 0 && value <= 86_400) return value;
+  throw new InvalidArgumentError("Expected seconds from above 0 to 86400.");
+}
+
+function positiveInteger(text: string): number {
+  if (/^[1-9]\d{0,14}$/.test(text)) return Number(text);
+  throw new InvalidArgumentError("Expected a whole number from 1.");
+}
+
+function portNumber(text: string): number {
+  const value = /^\d{1,5}$/.test(text) ? Number(text) : 0;
+  if (value >= 1 && value <= 65_535) return value;
+  throw new InvalidArgumentError("Expected a port from 1 to 65535.");
+}
