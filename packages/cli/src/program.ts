@@ -10,8 +10,9 @@ export async function createProgram(): Promise<Command> {
   const { version, description } = manifestSchema.parse(JSON.parse(text));
   const program = new Command("threatbus");
   program
-    .description(`${description}.\nWithout a command it runs the bus.`)
+    .description(`${description}.`)
     .version(version)
+    .addHelpText("after", "\nWithout a command: threatbus [-c <file>], the same as threatbus run.")
     .showSuggestionAfterError()
     .exitOverride();
   addBus(program);

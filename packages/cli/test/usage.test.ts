@@ -1,0 +1,85 @@
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+import { createProgram } from "../src/index.ts";
+import { busConfig, configFolder, GOOD, run, start } from "./command.ts";
+
+test("--version is that of package.json, and --help names every command", async (t) => {
+  const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
+  const shown = await run(t, ["--version"]);
+  assert.deepEqual([shown.code, shown.stdout], [0, `${version}\n`]);
+  const help = await run(t, ["--help"]);
+  assert.equal(help.code, 0);
+  for (const { name } of (await createProgram()).commands.map((each) => ({ name: each.name() }))) {
+    assert.match(help.stdout, new RegExp(`^ {2}${name}\\b`, "m"));
+  }
+});
+
+test("a wrong command line ends with exit code 2", async (t) => {
+  const wrong = [
+    ["nonsense"],
+    ["validate"],
+    ["publish", "-", "--manage", "70000"],
+    ["subscribe", "stix2", "--count", "0"],
+    ["subscribe", "stix2", "--filter", "{"],
+    ["subscribe", "stix2", "--filter", '{"unknown": 1}'],
+    ["subscribe", "stix2", "--snapshot", "soon"],
+    ["completion", "tcsh"],
+    ["run", "--unknown"],
+  ];
+  for (const args of wrong) {
+    const { code, stdout, stderr } = await run(t, args);
+    assert.deepEqual([args, code, stdout], [args, 2, ""]);
+    assert.notEqual(stderr, "");
+  }
+});
+
+test("completion names every command, and bash can read it", async (t) => {
+  const commands = (await createProgram()).commands.map((each) => each.name());
+  for (const shell of ["bash", "zsh", "fish"]) {
+    const { code, stdout } = await run(t, ["completion", shell]);
+    assert.equal(code, 0);
+    for (const name of [...commands, "snapshot"]) assert.ok(stdout.includes(name), `${shell}: ${name}`);
+    if (shell !== "bash") continue;
+    const line = `${stdout}\nCOMP_WORDS=(threatbus sub)\nCOMP_CWORD=1\n_threatbus\necho "\${COMPREPLY[@]}"`;
+    assert.equal(spawnSync("bash", ["-c", line], { encoding: "utf8" }).stdout, "subscribe\n");
+  }
+});
+
+test("check-config and run report all errors of a configuration at once, with exit code 78", async (t) => {
+  const cwd = await configFolder(
+    t,
+    'plugins:\n  apps:\n    zmq: {manage: "no port"}\n    zmqq: {}\nlogging: {fromat: json}\n',
+  );
+  for (const args of [["check-config"], ["run"], ["-c", "config.yaml"]]) {
+    const { code, stderr } = await run(t, args, { cwd });
+    assert.equal(code, 78);
+    for (const named of ["plugins.apps.zmq.manage", "plugins.apps.zmqq", "logging.fromat"]) {
+      assert.ok(stderr.includes(named), `${args.join(" ")}: ${named} in ${stderr}`);
+    }
+  }
+  const missing = await run(t, ["check-config", "-c", "nowhere.yaml"], { cwd });
+  assert.equal(missing.code, 78);
+});
+
+test("check-config and plugins say what is configured", async (t) => {
+  const cwd = await configFolder(t, busConfig());
+  const checked = await run(t, ["check-config"], { cwd });
+  assert.equal(checked.code, 0);
+  assert.match(checked.stdout, /no errors\nbackbones: inmem; apps: zmq\n$/);
+  const { code, stdout } = await run(t, ["plugins"], { cwd });
+  assert.equal(code, 0);
+  assert.match(stdout, /^inmem +backbone +yes +built in /m);
+  assert.match(stdout, /^file_benchmark +backbone +no +built in /m);
+  assert.match(stdout, /^zmq +app +yes +built in /m);
+});
+
+test("a reader that goes away ends the command quietly", async (t) => {
+  const input = `${JSON.stringify(GOOD)}\n`.repeat(20_000);
+  const running = start(t, ["validate", "-", "--jsonl"], { input });
+  await running.seen(/"line":1,/);
+  running.closeOutput();
+  const { code, stderr } = await running.ended;
+  assert.deepEqual([code, stderr], [0, ""]);
+});

@@ -1,0 +1,109 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { GOOD, run } from "./command.ts";
+
+const GOOD_LINE = JSON.stringify(GOOD);
+
+test("validate --jsonl gives a verdict for each line, good and bad", async (t) => {
+  const bad = JSON.stringify({ ...GOOD, valid_from: "yesterday" });
+  const input = `${GOOD_LINE}\n\n${bad}\r\nnot json\n[1]\n${GOOD_LINE}`;
+  const { code, stdout, stderr } = await run(t, ["validate", "-", "--jsonl"], { input });
+  const verdicts = stdout
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line));
+  assert.deepEqual(
+    verdicts.map(({ line, ok, type, error }) => [line, ok, type, error?.pointer, error?.rule]),
+    [
+      [1, true, "indicator", undefined, undefined],
+      [3, false, "indicator", "/valid_from", "timestamp"],
+      [4, false, null, "", "json.syntax"],
+      [5, false, null, "", "object"],
+      [6, true, "indicator", undefined, undefined],
+    ],
+  );
+  assert.deepEqual(verdicts[0], { line: 1, ok: true, type: "indicator", id: GOOD.id, error: null });
+  assert.deepEqual(Object.keys(verdicts[1]), ["line", "ok", "type", "id", "error"]);
+  assert.deepEqual(Object.keys(verdicts[1].error), ["pointer", "rule", "message"]);
+  assert.equal(verdicts[1].id, GOOD.id);
+  assert.equal(code, 1);
+  assert.equal(stderr, "");
+});
+
+test("validate takes an object over several lines, and the members of a bundle with their lines", async (t) => {
+  const pretty = await run(t, ["validate", "-"], { input: JSON.stringify(GOOD, null, 2) });
+  assert.deepEqual([pretty.code, pretty.stdout], [0, `line 1: accepted indicator ${GOOD.id}\n`]);
+
+  const members = [
+    { ...GOOD, objects: ["a", { b: ["]"] }] },
+    { ...GOOD, pattern: "[" },
+  ].map((each) => JSON.stringify(each));
+  const input = `{"type": "bundle", "labels": ["a"], "objects": [\n${members.join(",\n")}\n], "x": {"objects": [1]}}\n`;
+  const bundle = await run(t, ["validate", "-", "--jsonl"], { input });
+  const verdicts = bundle.stdout
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line));
+  assert.deepEqual(
+    verdicts.map(({ line, ok, error }) => [line, ok, error?.pointer]),
+    [
+      [2, true, undefined],
+      [3, false, "/pattern"],
+    ],
+  );
+  assert.equal(bundle.code, 1);
+});
+
+test("validate refuses a line that is too long and goes on behind it", async (t) => {
+  const input = `${" ".repeat(10 * 1024 * 1024)}{}\n${GOOD_LINE}\n`;
+  const { stdout } = await run(t, ["validate", "-", "--jsonl"], { input });
+  const verdicts = stdout
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line));
+  assert.deepEqual(
+    verdicts.map(({ line, ok, error }) => [line, ok, error?.rule]),
+    [
+      [1, false, "json.size"],
+      [2, true, undefined],
+    ],
+  );
+});
+
+test("validate says in one line that a file cannot be read", async (t) => {
+  const { code, stdout, stderr } = await run(t, ["validate", "/nonexistent/file"]);
+  assert.deepEqual([code, stdout], [1, ""]);
+  assert.match(stderr, /^threatbus: cannot read \/nonexistent\/file: .+\n$/);
+});
+
+test("pattern --jsonl gives one verdict for each line, blank ones too", async (t) => {
+  const hash = "[file:hashes.MD5 = 'no hash']";
+  const lines = ["[ipv4-addr:value = '198.51.100.3']", "", "[a:b = 1] AND", hash, "[a:b = 1] OR [a:b = 2]"];
+  const { code, stdout } = await run(t, ["pattern", "-", "--jsonl"], { input: `${lines.join("\n")}\n` });
+  const verdicts = stdout
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line));
+  assert.deepEqual(verdicts[0], {
+    ok: true,
+    point_ioc: { object_path: "ipv4-addr:value", value: "198.51.100.3" },
+    error: null,
+  });
+  assert.deepEqual(
+    verdicts.map(({ ok }) => ok),
+    [true, false, false, false, true],
+  );
+  assert.deepEqual(Object.keys(verdicts[2].error), ["position", "message"]);
+  assert.equal(verdicts[2].error.position, lines[2]?.length);
+  assert.deepEqual(verdicts[3].point_ioc, { object_path: "file:hashes.MD5", value: "no hash" });
+  assert.equal(verdicts[4].point_ioc, null);
+  assert.equal(code, 1);
+});
+
+test("pattern takes one pattern as its argument", async (t) => {
+  const good = await run(t, ["pattern", "[domain-name:value = 'example.com']"]);
+  assert.deepEqual([good.code, good.stdout], [0, "accepted (point IoC: domain-name:value = example.com)\n"]);
+  const bad = await run(t, ["pattern", "[domain-name:value = ]"]);
+  assert.equal(bad.code, 1);
+  assert.match(bad.stdout, /^rejected at position 21: /);
+});
