@@ -1,1 +1,14 @@
-export {};
+/** For the tests of Threat Bus: conformance suites, fakes, samples and ways to wait. */
+export {
+  type BackboneTarget,
+  type Broker,
+  CAPABILITIES,
+  type Capability,
+  IN_PROCESS,
+  type Site,
+} from "./backbone/target.ts";
+export { backboneConformance } from "./backbone-conformance.ts";
+export { type LogLine, RecordingLogger } from "./logger.ts";
+export { Recorder } from "./recorder.ts";
+export { type IndicatorOptions, indicator, indicatorOfSize, numberedIndicator, sighting } from "./samples.ts";
+export { collect, eventually } from "./waiting.ts";

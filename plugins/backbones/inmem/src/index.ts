@@ -1,7 +1,12 @@
 /** The backbone inside one process: from the inq straight to the outqs. */
 
-import type { DeliveryQueue } from "@threatbus/core";
-import { type BackboneContext, type BackbonePlugin, type BackbonePluginDefinition, Router } from "@threatbus/core";
+import {
+  type BackboneContext,
+  type BackbonePlugin,
+  type BackbonePluginDefinition,
+  type DeliveryQueue,
+  Router,
+} from "@threatbus/core";
 import { DeliverWorker } from "./deliver.ts";
 import { type InmemOptions, inmemSchema } from "./options.ts";
 

@@ -1,0 +1,56 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { Outq } from "@threatbus/core";
+import { collect } from "../waiting.ts";
+import { series } from "./flow.ts";
+import { startInstance } from "./instance.ts";
+import type { BackboneTarget } from "./target.ts";
+
+const COUNT = 20_000;
+
+/** One slow or stuck subscriber neither delays the others nor makes them lose anything. */
+export function slowQueueTests<Config>(target: BackboneTarget<Config>): void {
+  const deduplicate = !target.definition.deliversOnce;
+
+  test("a stuck queue beside a fast one loses only its own messages, and counts them", async (t) => {
+    const { inq, plugin } = await startInstance(t, target, await target.site(t));
+    const stuck = new Outq({ name: "stuck", maxItems: 100 }, { deduplicate });
+    const fast = new Outq({ name: "fast", maxItems: COUNT }, { deduplicate });
+    for (const queue of [stuck, fast]) await plugin.subscribe("stix2", queue);
+    const messages = series("a", COUNT);
+    const [received] = await Promise.all([collect(fast, COUNT), inq.putMany(messages)]);
+    assert.ok(received.every(({ id }, index) => id === messages[index]?.id));
+    assert.equal(fast.dropped, 0);
+    assert.deepEqual({ size: stuck.size, dropped: stuck.dropped }, { size: 100, dropped: COUNT - 100 });
+  });
+
+  test("a slow queue gets or counts every message, in order", async (t) => {
+    const { inq, plugin } = await startInstance(t, target, await target.site(t));
+    const slow = new Outq({ name: "slow", maxItems: 1_000 }, { deduplicate });
+    const fast = new Outq({ name: "fast", maxItems: COUNT }, { deduplicate });
+    for (const queue of [slow, fast]) await plugin.subscribe("stix2", queue);
+    const messages = series("a", COUNT);
+    const position = new Map(messages.map(({ id }, index) => [id, index]));
+    const [positions] = await Promise.all([
+      readSlowly(slow, COUNT, position),
+      collect(fast, COUNT),
+      inq.putMany(messages),
+    ]);
+    assert.equal(positions.length + slow.dropped, COUNT);
+    assert.ok(positions.every((at, index) => index === 0 || at > (positions[index - 1] ?? at)));
+    assert.equal(fast.dropped, 0);
+  });
+}
+
+/** Takes ten messages a turn until `count` are read or lost. @returns positions of those read. */
+async function readSlowly(queue: Outq, count: number, position: ReadonlyMap<string, number>): Promise<number[]> {
+  const positions: number[] = [];
+  while (positions.length + queue.dropped < count) {
+    const messages = await queue.getMany(10);
+    queue.taskDone(messages.length);
+    for (const { id } of messages) positions.push(position.get(id) ?? -1);
+    await nextTurn();
+  }
+  return positions;
+}
