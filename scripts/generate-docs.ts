@@ -1,0 +1,54 @@
+/**
+ * Writes the reference pages that follow from the code: docs/configuration.md and docs/errors.md.
+ *
+ *   node scripts/generate-docs.ts            writes them
+ *   node scripts/generate-docs.ts --check    exits with 1 and names the pages that are not current
+ */
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import zmq from "@threatbus/app-zmq";
+import fileBenchmark from "@threatbus/backbone-file-benchmark";
+import inmem from "@threatbus/backbone-inmem";
+import { describeCore, describeSchema, ERRORS, type PluginDefinition, settingsTable } from "@threatbus/core";
+
+const DOCS = resolve(import.meta.dirname, "../docs");
+const PLUGINS: readonly PluginDefinition[] = [inmem, fileBenchmark, zmq];
+const NOTE = "<!-- Made by `npm run docs`; change the code instead. -->\n";
+
+const pages = { "configuration.md": configurationPage(), "errors.md": errorsPage() };
+const stale = Object.entries(pages).filter(([name, text]) => currentText(name) !== text);
+if (process.argv.includes("--check")) {
+  for (const [name] of stale) console.error(`docs/${name} is not current: run npm run docs`);
+  if (stale.length > 0) process.exitCode = 1;
+} else {
+  for (const [name, text] of stale) writeFileSync(join(DOCS, name), text);
+}
+
+function currentText(name: string): string | undefined {
+  const path = join(DOCS, name);
+  return existsSync(path) ? readFileSync(path, "utf8") : undefined;
+}
+
+function configurationPage(): string {
+  const intro = readFileSync(join(import.meta.dirname, "docs/configuration-intro.md"), "utf8").trimEnd();
+  const sections = PLUGINS.map((plugin) => {
+    const path = `plugins.${plugin.kind === "app" ? "apps" : "backbones"}.${plugin.name}`;
+    const rows = describeSchema(plugin.configSchema, path);
+    return `## ${path}\n\n${plugin.description}.\n\n${rows.length === 0 ? "It has no settings.\n" : settingsTable(rows)}`;
+  });
+  const bus = `## Settings of the bus\n\n${settingsTable(describeCore())}`;
+  return [`${NOTE}${intro}\n`, bus, ...sections].join("\n");
+}
+
+function errorsPage(): string {
+  const rows = Object.entries(ERRORS).map(
+    ([code, entry]) =>
+      `| \`${code}\` | ${entry.summary} | ${entry.hint} | ${entry.exitCode} | ${entry.retryable ? "yes" : "no"} |`,
+  );
+  const table = [
+    "| code | what happened | what to do | exit code | can a retry help |",
+    "| --- | --- | --- | --- | --- |",
+  ];
+  const intro = `# Errors\n\nThe codes are stable: one is never reused for something else.\n`;
+  return `${NOTE}${intro}\n${[...table, ...rows].join("\n")}\n`;
+}
