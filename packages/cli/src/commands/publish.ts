@@ -12,6 +12,8 @@ import { check, rejection } from "../verdict.ts";
  */
 export async function publish(file: string, options: ConnectionOptions): Promise<void> {
   const signal = interruption();
+  // A wait for input that does not come ends too.
+  signal.addEventListener("abort", () => process.stdin.destroy());
   const size = file === "-" ? undefined : (await stat(file).catch(() => undefined))?.size;
   const progress = new Progress(size);
   const client = connectTo(options, "threatbus publish", signal);
