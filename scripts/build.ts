@@ -24,7 +24,7 @@ const ROOT = resolve(import.meta.dirname, "..");
 const OUT = join(ROOT, "build/out");
 const PACKAGES = join(ROOT, "build/packages");
 /** The folders of a package that hold programs and their data. */
-const CONTENT = "{src,bin}";
+const CONTENT = "{src,bin,demo}";
 
 rmSync(OUT, { recursive: true, force: true });
 rmSync(PACKAGES, { recursive: true, force: true });
