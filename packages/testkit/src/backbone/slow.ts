@@ -9,6 +9,15 @@ import type { BackboneTarget } from "./target.ts";
 
 const COUNT = 20_000;
 
+/** How long the backbone may wait for the slow queue, and whether that queue then loses messages. */
+const SLOW = {
+  "while it may be waited for, it loses nothing": {
+    patience: { burst: 1_000_000, refill: 1, stall: 1_000_000 },
+    losses: false,
+  },
+  "when nobody waits for it, it counts what it loses": { patience: { burst: 0, refill: 0, stall: 0 }, losses: true },
+};
+
 /** One slow or stuck subscriber neither delays the others nor makes them lose anything. */
 export function slowQueueTests<Config>(target: BackboneTarget<Config>): void {
   const deduplicate = !target.definition.deliversOnce;
@@ -25,22 +34,28 @@ export function slowQueueTests<Config>(target: BackboneTarget<Config>): void {
     assert.deepEqual({ size: stuck.size, dropped: stuck.dropped }, { size: 100, dropped: COUNT - 100 });
   });
 
-  test("a slow queue gets or counts every message, in order", async (t) => {
-    const { inq, plugin } = await startInstance(t, target, await target.site(t));
-    const slow = new Outq({ name: "slow", maxItems: 1_000 }, { deduplicate });
-    const fast = new Outq({ name: "fast", maxItems: COUNT }, { deduplicate });
-    for (const queue of [slow, fast]) await plugin.subscribe("stix2", queue);
-    const messages = series("a", COUNT);
-    const position = new Map(messages.map(({ id }, index) => [id, index]));
-    const [positions] = await Promise.all([
-      readSlowly(slow, COUNT, position),
-      collect(fast, COUNT),
-      inq.putMany(messages),
-    ]);
-    assert.equal(positions.length + slow.dropped, COUNT);
-    assert.ok(positions.every((at, index) => index === 0 || at > (positions[index - 1] ?? at)));
-    assert.equal(fast.dropped, 0);
-  });
+  for (const [name, { patience, losses }] of Object.entries(SLOW)) {
+    test(`a slow queue beside a fast one: ${name}`, async (t) => {
+      const { inq, plugin } = await startInstance(t, target, await target.site(t));
+      const slow = new Outq({ name: "slow", maxItems: 2_000 }, { deduplicate, patience });
+      const fast = new Outq({ name: "fast", maxItems: COUNT }, { deduplicate });
+      for (const queue of [slow, fast]) await plugin.subscribe("stix2", queue);
+      const messages = series("a", COUNT);
+      const position = new Map(messages.map(({ id }, index) => [id, index]));
+      const [positions] = await Promise.all([
+        readSlowly(slow, COUNT, position),
+        collect(fast, COUNT),
+        inq.putMany(messages),
+      ]);
+      assert.equal(positions.length + slow.dropped, COUNT, "each message is read or counted");
+      assert.ok(
+        positions.every((at, index) => index === 0 || at > (positions[index - 1] ?? at)),
+        "in order",
+      );
+      assert.equal(slow.dropped > 0, losses);
+      assert.equal(fast.dropped, 0);
+    });
+  }
 }
 
 /** Takes ten messages a turn until `count` are read or lost. @returns positions of those read. */

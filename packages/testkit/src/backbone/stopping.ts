@@ -8,9 +8,20 @@ import type { BackboneTarget } from "./target.ts";
 
 const COUNT = 10_000;
 
+/** When `stop` is called: workers may be in the midst of a batch, or wait between two steps of one. */
+const MOMENTS: Readonly<Record<string, (stop: () => void) => void>> = {
+  "inside a delivery": (stop) => stop(),
+  "after the microtasks of now": (stop) => queueMicrotask(stop),
+  "in the next turn of the event loop": (stop) => setImmediate(stop),
+  "in a timer": (stop) => setTimeout(stop, 1),
+};
+
 /** Stopping loses nothing that was taken from the inq. */
 export function stoppingTests<Config>(target: BackboneTarget<Config>): void {
-  test("stopped in mid-flow: what was taken arrives, what was not stays in the inq", (t) => stopInFlow(t, target));
+  for (const [moment, schedule] of Object.entries(MOMENTS)) {
+    test(`stopped in mid-flow, ${moment}: what was taken arrives, what was not stays in the inq`, (t) =>
+      stopInFlow(t, target, schedule));
+  }
 
   test("stopped while idle, twice", async (t) => {
     const { plugin, inq } = await startInstance(t, target, await target.site(t));
@@ -29,13 +40,20 @@ export function stoppingTests<Config>(target: BackboneTarget<Config>): void {
 }
 
 /** A second instance at the same site gets what the first has left, so that nothing may be missing then. */
-async function stopInFlow<Config>(t: TestContext, target: BackboneTarget<Config>): Promise<void> {
+async function stopInFlow<Config>(
+  t: TestContext,
+  target: BackboneTarget<Config>,
+  schedule: (stop: () => void) => void,
+): Promise<void> {
   const site = await target.site(t);
   const inq = new JoinableQueue<Message>(COUNT);
   const first = await startInstance(t, target, site, { inq });
   let stopped: Promise<void> | undefined;
   const queue = await first.record(["stix2"], (count) => {
-    if (count === 1_000) stopped = first.plugin.stop();
+    if (count !== 1_000) return;
+    schedule(() => {
+      stopped = first.plugin.stop();
+    });
   });
   const messages = series("a", COUNT);
   await inq.putMany(messages);
