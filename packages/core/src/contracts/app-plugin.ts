@@ -1,7 +1,7 @@
 import type { Registry } from "prom-client";
 import type { ZodType } from "zod";
-import type { ContentFilter } from "../subscriptions/filter.ts";
 import type { Outq } from "../flow/outq.ts";
+import type { ContentFilter } from "../subscriptions/filter.ts";
 import type { Logger } from "./logger.ts";
 import type { MessageFactory, SnapshotRequestMessage } from "./message.ts";
 import type { Inq, SnapshotResults } from "./queues.ts";

@@ -1,0 +1,89 @@
+import { randomBytes } from "node:crypto";
+import {
+  encodeSnapshotEnvelope,
+  encodeSnapshotRequest,
+  type ParsedStix,
+  type SnapshotEnvelope,
+  type SnapshotRequest,
+} from "@threatbus/stix";
+import type {
+  MessageFactory,
+  MessageType,
+  SnapshotEnvelopeMessage,
+  SnapshotRequestMessage,
+  StixMessage,
+} from "../contracts/message.ts";
+
+/** Tells the messages of this process from those of every other instance. */
+const PROCESS = randomBytes(9).toString("base64url");
+let sequence = 0;
+
+/** What all messages are made of; the id is written out only when somebody asks for it. */
+abstract class BusMessage {
+  abstract readonly type: MessageType;
+  readonly source: string;
+  readonly receivedAt = Date.now();
+  readonly #sequence: number;
+
+  constructor(source: string) {
+    this.source = source;
+    sequence += 1;
+    this.#sequence = sequence;
+  }
+
+  get id(): string {
+    return `${PROCESS}-${this.#sequence}`;
+  }
+}
+
+class BusStixMessage extends BusMessage {
+  override readonly type: StixMessage["type"];
+  readonly stix: ParsedStix;
+
+  constructor(source: string, stix: ParsedStix) {
+    super(source);
+    this.type = stix.type;
+    this.stix = stix;
+  }
+
+  get bytes(): Buffer {
+    return this.stix.bytes;
+  }
+}
+
+class BusSnapshotRequest extends BusMessage implements SnapshotRequestMessage {
+  override readonly type = "snapshotrequest";
+  readonly request: SnapshotRequest;
+  readonly bytes: Buffer;
+
+  constructor(source: string, request: SnapshotRequest) {
+    super(source);
+    this.request = request;
+    this.bytes = encodeSnapshotRequest(request);
+  }
+}
+
+class BusSnapshotEnvelope extends BusMessage implements SnapshotEnvelopeMessage {
+  override readonly type = "snapshotenvelope";
+  readonly envelope: SnapshotEnvelope;
+
+  constructor(source: string, envelope: SnapshotEnvelope) {
+    super(source);
+    this.envelope = envelope;
+  }
+
+  /** Written only for the few that subscribe to envelopes, and for brokers. */
+  get bytes(): Buffer {
+    return encodeSnapshotEnvelope(this.envelope);
+  }
+}
+
+/** @param source name of the plugin that takes the messages in. */
+export function createMessageFactory(source: string): MessageFactory {
+  return {
+    // One class for both types keeps the hot path monomorphic; `type` and `stix.type` are the same by construction.
+    stix: (stix) => new BusStixMessage(source, stix) as StixMessage,
+    snapshotRequest: (request) => new BusSnapshotRequest(source, request),
+    snapshotEnvelope: (envelope) => new BusSnapshotEnvelope(source, envelope),
+  };
+}

@@ -1,0 +1,152 @@
+import type { OutqOptions, OverflowPolicy } from "../contracts/app-plugin.ts";
+import type { Message } from "../contracts/message.ts";
+import type { DeliveryQueue, Source } from "../contracts/queues.ts";
+import { compileFilter, type MessageFilter } from "../subscriptions/filter.ts";
+import { IdMemory } from "./id-memory.ts";
+import { JoinableQueue } from "./joinable-queue.ts";
+import { Patience, type PatienceLimits } from "./patience.ts";
+import { Waiters } from "./waiters.ts";
+
+export const DEFAULT_MAX_ITEMS = 10_000;
+/** A queue this full has no room: what is left takes the batch that a backbone is just delivering. */
+const FULL_SHARE = 0.75;
+
+/** What the bus adds to the options of a plugin. */
+export interface OutqEnvironment {
+  /** False when no backbone can deliver a message twice: then the queue need not remember ids. */
+  readonly deduplicate?: boolean;
+  /** Hears of each message that is lost here. */
+  readonly onDrop?: (reason: "overflow" | "disconnected" | "unsubscribed", count: number, queue: Outq) => void;
+  readonly patience?: PatienceLimits;
+  /** Monotonic milliseconds. */
+  readonly now?: () => number;
+}
+
+/**
+ * The queue of one subscription: written by backbones, which it never makes wait for long, read by the app plugin.
+ * It holds at most `maxItems` messages; its overflow policy says what happens then.
+ */
+export class Outq implements DeliveryQueue, Source<Message> {
+  readonly name: string;
+  readonly filter: MessageFilter | undefined;
+  readonly overflow: OverflowPolicy;
+  readonly #queue: JoinableQueue<Message>;
+  readonly #fullAt: number;
+  readonly #ids: IdMemory | undefined;
+  readonly #patience: Patience;
+  readonly #room = new Waiters();
+  readonly #environment: OutqEnvironment;
+  readonly #onDisconnect: (() => void) | undefined;
+  readonly #now: () => number;
+  #lastTaken: number;
+  #dropped = 0;
+  #disconnected = false;
+
+  constructor(options: OutqOptions, environment: OutqEnvironment = {}) {
+    const maxItems = options.maxItems ?? DEFAULT_MAX_ITEMS;
+    this.name = options.name;
+    this.overflow = options.overflow ?? "drop_oldest";
+    this.filter = options.filter === undefined ? undefined : compileFilter(options.filter);
+    this.#queue = new JoinableQueue(maxItems);
+    this.#fullAt = Math.max(1, Math.floor(maxItems * FULL_SHARE));
+    this.#ids = environment.deduplicate === true ? new IdMemory() : undefined;
+    this.#environment = environment;
+    this.#onDisconnect = options.onDisconnect;
+    this.#now = environment.now ?? (() => performance.now());
+    this.#lastTaken = this.#now();
+    this.#patience = new Patience(this.#lastTaken, environment.patience);
+  }
+
+  get size(): number {
+    return this.#queue.size;
+  }
+
+  /** Messages not yet handed to the app: in the queue, or taken and not reported done. */
+  get unfinished(): number {
+    return this.#queue.unfinished;
+  }
+
+  /** Messages lost here so far. */
+  get dropped(): number {
+    return this.#dropped;
+  }
+
+  offer(message: Message): void {
+    if (this.#ids !== undefined && !this.#ids.add(message.id)) return;
+    if (this.#queue.tryPut(message)) return;
+    if (this.#disconnected) this.#drop("disconnected", 1);
+    else if (this.#queue.closed) this.#drop("unsubscribed", 1);
+    else if (this.overflow === "disconnect") this.#disconnect();
+    else this.#replaceOldest(message);
+  }
+
+  room(): Promise<void> | undefined {
+    if (this.#queue.size < this.#fullAt || this.#queue.closed) return undefined;
+    const allowance = this.#patience.allowance(this.#now(), this.#lastTaken);
+    return allowance > 0 ? this.#waitForRoom(allowance) : undefined;
+  }
+
+  get(signal?: AbortSignal): Promise<Message> {
+    return this.#queue.get(signal).finally(() => this.#taken());
+  }
+
+  async getMany(max: number, signal?: AbortSignal): Promise<Message[]> {
+    const messages = await this.#queue.getMany(max, signal);
+    this.#taken();
+    return messages;
+  }
+
+  taskDone(count?: number): void {
+    this.#queue.taskDone(count);
+  }
+
+  join(signal?: AbortSignal): Promise<void> {
+    return this.#queue.join(signal);
+  }
+
+  /** Ends the queue; what is still in it counts as dropped. */
+  close(): void {
+    if (this.#queue.closed) return;
+    this.#queue.close();
+    this.#discard(this.#disconnected ? "disconnected" : "unsubscribed");
+    this.#room.wakeAll();
+  }
+
+  #taken(): void {
+    this.#lastTaken = this.#now();
+    if (this.#room.size > 0 && this.#queue.size * 2 < this.#fullAt) this.#room.wakeAll();
+  }
+
+  async #waitForRoom(allowance: number): Promise<void> {
+    const started = this.#now();
+    const timer = setTimeout(() => this.#room.wakeAll(), Math.ceil(allowance));
+    await this.#room.wait();
+    clearTimeout(timer);
+    this.#patience.spend(this.#now() - started);
+  }
+
+  #replaceOldest(message: Message): void {
+    const oldest = this.#queue.takeNow(1);
+    this.#queue.taskDone(oldest.length);
+    this.#drop("overflow", oldest.length);
+    if (!this.#queue.tryPut(message)) this.#drop("overflow", 1);
+  }
+
+  #disconnect(): void {
+    this.#disconnected = true;
+    this.#drop("disconnected", 1);
+    this.close();
+    this.#onDisconnect?.();
+  }
+
+  #discard(reason: "disconnected" | "unsubscribed"): void {
+    const left = this.#queue.takeNow(this.#queue.size);
+    this.#queue.taskDone(left.length);
+    if (left.length > 0) this.#drop(reason, left.length);
+  }
+
+  #drop(reason: "overflow" | "disconnected" | "unsubscribed", count: number): void {
+    this.#dropped += count;
+    this.#environment.onDrop?.(reason, count, this);
+  }
+}
