@@ -47,6 +47,7 @@ export { JoinableQueue, QueueClosedError } from "./flow/joinable-queue.ts";
 export { createMessageFactory } from "./flow/message-factory.ts";
 export { Outq, type OutqEnvironment } from "./flow/outq.ts";
 export { StoppableWorker, type WorkerContext } from "./flow/stoppable-worker.ts";
+export { type PluginAddress, type StartReport, ThreatBus, type ThreatBusOptions } from "./lifecycle/bus.ts";
 export {
   type Builtins,
   type LoadPluginsOptions,

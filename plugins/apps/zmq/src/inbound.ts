@@ -1,5 +1,12 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { type Inq, type Message, type MessageFactory, messageOf, StoppableWorker } from "@threatbus/core";
+import {
+  type Inq,
+  type Message,
+  type MessageFactory,
+  messageOf,
+  StoppableWorker,
+  type WorkerContext,
+} from "@threatbus/core";
 import { decodeSnapshotEnvelope, type ParseLimits, parseStix } from "@threatbus/stix";
 import type { Batch, Sub } from "@threatbus/zmtp";
 import { FRAME, frameKind, payloadStart } from "./messages.ts";
@@ -27,6 +34,8 @@ export interface InboundParts {
   readonly limits: ParseLimits;
   /** Aborted when messages that wait for room in the inq have to be given up. */
   readonly giveUp: AbortSignal;
+  /** Where the worker reports that it failed. */
+  readonly supervision: WorkerContext;
 }
 
 /**
@@ -39,7 +48,7 @@ export class Inbound extends StoppableWorker {
   #worked = 0;
 
   constructor(parts: InboundParts) {
-    super("zmq inbound");
+    super("zmq inbound", parts.supervision);
     this.#parts = parts;
   }
 

@@ -1,4 +1,4 @@
-import { type Message, type MessageType, type Outq, StoppableWorker } from "@threatbus/core";
+import { type Message, type MessageType, type Outq, StoppableWorker, type WorkerContext } from "@threatbus/core";
 import type { SendResult, TopicSender } from "@threatbus/zmtp";
 import { Gate } from "./gate.ts";
 import { frameHead } from "./messages.ts";
@@ -15,6 +15,8 @@ export interface OutboundParts {
   readonly budget: TurnBudget;
   /** Hears that nobody is subscribed although the gate was open; it is closed then. */
   readonly onUnreachable: () => void;
+  /** Where the worker reports that it failed. */
+  readonly supervision: WorkerContext;
 }
 
 /**
@@ -31,7 +33,7 @@ export class Outbound extends StoppableWorker {
   #next = 0;
 
   constructor(parts: OutboundParts) {
-    super(parts.name);
+    super(parts.name, parts.supervision);
     this.#parts = parts;
   }
 

@@ -79,6 +79,7 @@ export class ZmqPlugin implements AppPlugin<ZmqOptions> {
       rejections: reports,
       limits: { maxBytes: config.max_message_bytes },
       giveUp: context.signal,
+      supervision: context,
     });
     this.#running = { rep, xpub, sub, attachments, subscriptions, management, inbound, reports };
     sub.subscribe("");

@@ -146,6 +146,7 @@ export class Subscriptions {
       sender,
       budget: this.#budget,
       onUnreachable: () => attachments.lost(subscription),
+      supervision: context,
     });
     const liveness = new Liveness(limits, clock, (reason) => void this.end(subscription, reason));
     const subscription = new Subscription({ topic, name, topics, outq, sender, outbound, liveness });

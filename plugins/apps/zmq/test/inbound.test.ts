@@ -4,6 +4,7 @@ import { type IndicatorMessage, JoinableQueue, type Message, type MessageFactory
 import type { Batch } from "@threatbus/zmtp";
 import { Inbound } from "../src/inbound.ts";
 import { indicatorJson } from "./samples.ts";
+import { supervision } from "./supervision.ts";
 import { until } from "./wait.ts";
 
 const PEER = { id: 1, remote: "127.0.0.1:1" };
@@ -25,6 +26,7 @@ function setUp(frames: readonly Buffer[], stix: MessageFactory["stix"], capacity
     },
     limits: {},
     giveUp: giveUp.signal,
+    supervision: supervision(),
   });
   return { inbound, inq, rejected, lost, giveUp };
 }

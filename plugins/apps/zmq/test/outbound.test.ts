@@ -6,6 +6,7 @@ import { Outbound } from "../src/outbound.ts";
 import { TurnBudget } from "../src/turn-budget.ts";
 import { newOutq } from "./outq.ts";
 import { indicatorJson, sightingJson, stixMessage } from "./samples.ts";
+import { supervision } from "./supervision.ts";
 import { until } from "./wait.ts";
 
 const TOPIC = "abcdefghijklmnopqrstuvwxyzabcdef";
@@ -39,7 +40,8 @@ function setUp(t: TestContext, budget = new TurnBudget(), options: Partial<OutqO
   const outq = newOutq({ name: "app", ...options }, createMetrics());
   const sender = new FakeSender();
   const unreachable: number[] = [];
-  const parts = { name: "app", outq, sender, budget, onUnreachable: () => void unreachable.push(sender.sent.length) };
+  const onUnreachable = () => void unreachable.push(sender.sent.length);
+  const parts = { name: "app", outq, sender, budget, onUnreachable, supervision: supervision() };
   const outbound = new Outbound(parts);
   t.after(async () => {
     outbound.stop();

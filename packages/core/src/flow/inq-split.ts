@@ -1,0 +1,41 @@
+import type { Message } from "../contracts/message.ts";
+import type { Source } from "../contracts/queues.ts";
+import { JoinableQueue } from "./joinable-queue.ts";
+import { StoppableWorker, type WorkerContext } from "./stoppable-worker.ts";
+
+const BATCH = 256;
+
+/** Gives each of several backbones its own copy of the inq; the slowest of them sets the pace. */
+export class InqSplit extends StoppableWorker {
+  readonly #inq: JoinableQueue<Message>;
+  readonly #copies: readonly JoinableQueue<Message>[];
+
+  constructor(inq: JoinableQueue<Message>, count: number, context: WorkerContext) {
+    super("inq split", context);
+    this.#inq = inq;
+    this.#copies = Array.from({ length: count }, () => new JoinableQueue<Message>(inq.capacity));
+  }
+
+  get copies(): readonly Source<Message>[] {
+    return this.#copies;
+  }
+
+  /** Messages that some backbone has not dealt with. */
+  get unfinished(): number {
+    return this.#copies.reduce((sum, copy) => sum + copy.unfinished, 0);
+  }
+
+  /** Resolves when every backbone has dealt with everything. */
+  async drained(signal: AbortSignal): Promise<void> {
+    await this.#inq.join(signal);
+    await Promise.all(this.#copies.map((copy) => copy.join(signal)));
+  }
+
+  protected override async run(signal: AbortSignal): Promise<void> {
+    for (;;) {
+      const messages = await this.#inq.getMany(BATCH, signal);
+      await Promise.all(this.#copies.map((copy) => copy.putMany(messages, signal)));
+      this.#inq.taskDone(messages.length);
+    }
+  }
+}
