@@ -47,15 +47,15 @@ test("subscribe prints what a filter lets through, readable for a person", async
 });
 
 test("an interrupted subscription ends with 0, and with 130 where messages are missing", async (t) => {
-  const { bus, manage } = await startBus(t);
   for (const [args, expected] of [
     [[], 0],
     [["--count", "1"], 130],
   ] as const) {
-    const name = start(t, ["subscribe", "stix2", "--manage", manage, ...args]);
+    const { bus, manage } = await startBus(t);
+    const subscriber = start(t, ["subscribe", "stix2", "--manage", manage, ...args]);
     await subscribed(bus);
-    name.kill("SIGINT");
-    assert.equal((await name.ended).code, expected);
+    subscriber.kill("SIGINT");
+    assert.equal((await subscriber.ended).code, expected);
   }
 });
 

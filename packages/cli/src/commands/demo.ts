@@ -156,15 +156,14 @@ async function say(name: string, text: string): Promise<void> {
 
 async function explainMore(managePort: number, keep: boolean): Promise<void> {
   const port = keep ? ` --manage ${managePort}` : "";
-  const lines = [
-    "",
-    keep ? "All of it goes on running; ctrl-C ends it. In another terminal:" : "How to go on:",
-    ...(keep
-      ? []
-      : ["  threatbus                              run the bus (threatbus -c config.yaml with your settings)"]),
-    `  threatbus subscribe stix2${port}        watch what passes, one JSON object per line`,
-    `  threatbus publish FILE${port}           publish your own indicators`,
-    ...(keep ? [] : ["  threatbus demo --keep                  leave this demo running and join in"]),
+  const hints: [command: string, purpose: string][] = [
+    [`threatbus subscribe stix2${port}`, "watch what passes, one JSON object per line"],
+    [`threatbus publish FILE${port}`, "publish your own indicators"],
   ];
-  for (const line of lines) await print(line);
+  if (!keep) {
+    hints.unshift(["threatbus", "run the bus (threatbus -c config.yaml with your settings)"]);
+    hints.push(["threatbus demo --keep", "leave this demo running and join in"]);
+  }
+  await print(keep ? "\nAll of it goes on running; ctrl-C ends it. In another terminal:" : "\nHow to go on:");
+  for (const [command, purpose] of hints) await print(`  ${command.padEnd(42)} ${purpose}`);
 }

@@ -32,3 +32,8 @@ export function demoApp(): { readonly managePort: number; readonly signal: Abort
   process.on("SIGINT", () => {});
   return { managePort: z.coerce.number().int().min(1).max(65_535).parse(process.argv[2]), signal: stop.signal };
 }
+
+/** The channel to the parent would keep the process after its work. */
+export function leave(): void {
+  if (process.connected) process.disconnect();
+}

@@ -2,12 +2,12 @@
 import { connect } from "@threatbus/client";
 import { safe } from "../terminal.ts";
 import { readFeed } from "./data.ts";
-import { demoApp, report } from "./messages.ts";
+import { demoApp, leave, report } from "./messages.ts";
 
 const { managePort, signal } = demoApp();
 const { history, fresh } = await readFeed();
 const names = new Map([...history, ...fresh].map(({ id, name }) => [id, name ?? id]));
-await using client = connect({ managePort, name: "demo-platform", signal });
+const client = connect({ managePort, name: "demo-platform", signal });
 
 client.onSnapshotRequest(({ type, seconds }) => {
   const answer = type === "indicator" ? history : [];
@@ -29,6 +29,8 @@ for await (const { type, object } of sightings) {
   report({ event: "said", text: `sighting received: ${safe(name)}` });
   report({ event: "sighting" });
 }
+await client.close();
+leave();
 
 async function publishFresh(): Promise<void> {
   for (const indicator of fresh) {

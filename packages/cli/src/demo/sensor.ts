@@ -3,11 +3,11 @@ import { randomUUID } from "node:crypto";
 import { connect } from "@threatbus/client";
 import { safe } from "../terminal.ts";
 import { matching, readConnections } from "./data.ts";
-import { demoApp, report } from "./messages.ts";
+import { demoApp, leave, report } from "./messages.ts";
 
 const { managePort, signal } = demoApp();
 const connections = await readConnections();
-await using client = connect({ managePort, name: "demo-sensor", signal });
+const client = connect({ managePort, name: "demo-sensor", signal });
 
 const indicators = client.subscribe("stix2/indicator", { snapshot: "30d" });
 await indicators.ready();
@@ -15,7 +15,10 @@ report({ event: "said", text: "subscribed to stix2/indicator with a snapshot of 
 for await (const { type, object } of indicators) {
   if (type !== "indicator") continue;
   const matches = matching(object.pattern, connections);
-  const outcome = matches.length === 0 ? "no connection matches" : `${matches.length} connection matches`;
+  const outcome =
+    matches.length === 0
+      ? "no connection matches"
+      : `matches ${matches.length === 1 ? "1 connection" : `${matches.length} connections`}`;
   report({ event: "said", text: `received ${safe(object.pattern)}: ${outcome}` });
   for (const { time, source } of matches) {
     await client.publish({
@@ -32,3 +35,5 @@ for await (const { type, object } of indicators) {
   }
   report({ event: "indicator" });
 }
+await client.close();
+leave();
