@@ -10,7 +10,7 @@ const LONGEST_TIMER = 2 ** 31 - 1;
 const bytes = (initial: number) =>
   z
     .union([z.int(), size("1MiB")])
-    .default(initial)
+    .prefault(initial)
     .refine((value) => value >= 1 && value <= MAX_BYTES, "expected 1 byte to 1GiB");
 
 const timeout = (initial: string) =>
