@@ -15,7 +15,8 @@ export class CommandError extends Error {
 /** What any error says to the person at the terminal, and the exit code that goes with it. */
 export function explain(thrown: unknown): { readonly text: string; readonly exitCode: number } {
   if (!(thrown instanceof Error)) return { text: String(thrown), exitCode: EXIT.failure };
-  const hint = "hint" in thrown && typeof thrown.hint === "string" ? `. ${capitalised(thrown.hint)}` : "";
+  const between = thrown.message.includes("\n") ? "\n" : ". ";
+  const hint = "hint" in thrown && typeof thrown.hint === "string" ? between + capitalised(thrown.hint) : "";
   const code = "exitCode" in thrown && typeof thrown.exitCode === "number" ? thrown.exitCode : EXIT.failure;
   return { text: thrown.message + hint, exitCode: code };
 }

@@ -28,7 +28,7 @@ export async function run(options: ConfigOption): Promise<void> {
   });
   const { logger } = logging;
   for (const warning of warnings) logger.warn({}, warning);
-  logger.info({ file: file ?? "built-in defaults" }, "configuration read");
+  logger.debug({ file: file ?? "built-in defaults" }, "configuration read");
   dieOfUnhandled(logger);
   const stopped = firstSignal();
   const metrics = createMetrics();
