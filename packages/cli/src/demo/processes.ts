@@ -1,5 +1,6 @@
 /** The processes of the demo: started, listened to, and always ended. */
 import { type ChildProcess, fork } from "node:child_process";
+import { extname } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { CommandError } from "../exit.ts";
@@ -20,7 +21,9 @@ export class DemoProcess {
   /** @param module relative to the folder of this file */
   constructor(name: string, module: string, args: readonly string[], cwd: string) {
     this.name = name;
-    const path = fileURLToPath(new URL(module, import.meta.url));
+    // Built packages hold .js files where the source has .ts.
+    const built = module.replace(/\.ts$/, extname(import.meta.url));
+    const path = fileURLToPath(new URL(built, import.meta.url));
     this.#child = fork(path, args, { cwd, stdio: ["ignore", "ignore", "pipe", "ipc"] });
     this.#ended = new Promise((resolve) => {
       this.#child.once("exit", resolve);

@@ -90,7 +90,7 @@ function failed(...issues: ConfigIssue[]): DocumentResult {
 }
 
 /** @param file the name for messages. */
-export function parseConfig(text: string, file: string): DocumentResult {
+function parseConfig(text: string, file: string): DocumentResult {
   const lines = new LineCounter();
   const place = (offset: number): string => {
     const { line, col } = lines.linePos(offset);

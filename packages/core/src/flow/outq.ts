@@ -7,7 +7,7 @@ import { JoinableQueue } from "./joinable-queue.ts";
 import { Patience, type PatienceLimits } from "./patience.ts";
 import { Waiters } from "./waiters.ts";
 
-export const DEFAULT_MAX_ITEMS = 10_000;
+const DEFAULT_MAX_ITEMS = 10_000;
 /** A queue this full has no room: what is left takes the batch that a backbone is just delivering. */
 const FULL_SHARE = 0.75;
 
