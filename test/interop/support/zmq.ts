@@ -77,7 +77,7 @@ export async function connectedPublisher(t: TestContext, ports: BusPorts): Promi
   socket.connect(`${host}:${ports.sub}`);
   for (;;) {
     const [subscription] = await socket.receive();
-    if (String(subscription?.subarray(1)).startsWith("stix2/")) return socket;
+    if (subscription?.[0] === 1 && "stix2/indicator".startsWith(String(subscription.subarray(1)))) return socket;
   }
 }
 
