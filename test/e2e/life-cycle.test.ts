@@ -1,0 +1,102 @@
+/** Start, stop and restart of the bus. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { SubscriptionState } from "@threatbus/client";
+import { indicator } from "../interop/support/objects.ts";
+import { eventually } from "../interop/support/wait.ts";
+import { launch, records, startBus, stopCleanly, total } from "./support/bus.ts";
+import { app, nextText, orderOf, take } from "./support/client.ts";
+
+test("a port in use: one line that names port and setting, exit code 1", async (t) => {
+  const first = await startBus(t);
+  for (const port of ["manage", "pub", "sub"] as const) {
+    const second = await launch(t, {}, { manage: 0, pub: 0, sub: 0, [port]: first.ports[port] });
+    assert.deepEqual(await second.exited, { code: 1, signal: null });
+    const said = second.lines.filter((line) => line.startsWith("threatbus: "));
+    assert.equal(said.length, 1, second.lines.join("\n"));
+    assert.match(said[0] ?? "", new RegExp(String.raw`\b${first.ports[port]}\b`));
+    assert.match(said[0] ?? "", new RegExp(String.raw`plugins\.apps\.zmq\.${port}\b`));
+  }
+});
+
+test("after a restart on the same ports the client subscribes again by itself", async (t) => {
+  const first = await startBus(t);
+  const states: SubscriptionState[] = [];
+  const client = app(t, first, "patient");
+  const subscription = client.subscribe("stix2", { onStateChange: (state) => states.push(state) });
+  await subscription.ready();
+  const before = indicator("198.51.100.9");
+  await client.publish(before);
+  assert.equal(await nextText(subscription), before);
+
+  await stopCleanly(first);
+  const second = await startBus(t, {}, first.ports);
+  await eventually("the new subscription", () =>
+    states.includes("resubscribing") && states.at(-1) === "live" ? true : undefined,
+  );
+  // Another app publishes: its connection is new.
+  const after = indicator("198.51.100.10");
+  await app(t, second, "publisher").publish(after);
+  assert.equal(await nextText(subscription), after);
+});
+
+test("SIGTERM under load: what was accepted goes out in full, and the exit code is 0", async (t) => {
+  const bus = await startBus(t);
+  const one = app(t, bus, "one").subscribe("stix2", { queueSize: 50_000 });
+  const two = app(t, bus, "two").subscribe("stix2", { queueSize: 50_000 });
+  await Promise.all([one.ready(), two.ready()]);
+  const publisher = app(t, bus, "publisher");
+  const sent = Array.from({ length: 5_000 }, (_, i) => indicator("198.51.100.11", { x_order: i }));
+  await publisher.publish(sent);
+  await publisher.flush();
+  // The bus has begun with them, and the rest is on its way.
+  const messages = one[Symbol.asyncIterator]();
+  await take(messages, 1);
+  await stopCleanly(bus);
+
+  assert.equal(total(bus.child, "undelivered", ({ msg }) => msg === "stopped"), 0);
+  await eventually("both to have read what came", () => (one.stats.received === two.stats.received ? true : undefined));
+  const rest = await take(messages, one.stats.received - 1);
+  const others = await take(two[Symbol.asyncIterator](), two.stats.received);
+  // Nothing is missing in between, and both got the same.
+  assert.deepEqual(
+    rest.map(orderOf),
+    rest.map((_, i) => i + 1),
+  );
+  assert.deepEqual(
+    others.map(orderOf),
+    others.map((_, i) => i),
+  );
+});
+
+test("SIGTERM beside a subscriber that does not read: received and counted make up what was accepted", async (t) => {
+  const settings = { zmq: { max_items: 2_000, high_water_mark: 65_536 }, top: { drain_timeout: "1s" } };
+  const bus = await startBus(t, settings);
+  const reader = app(t, bus, "reads").subscribe("stix2", { queueSize: 50_000 });
+  const idle = app(t, bus, "never-reads").subscribe("stix2", { queueSize: 1 });
+  await Promise.all([reader.ready(), idle.ready()]);
+  const count = 8_000;
+  const description = "x".repeat(4_000);
+  const objects = Array.from({ length: count }, (_, i) => indicator("198.51.100.12", { x_order: i, description }));
+  const reading = take(reader[Symbol.asyncIterator](), count);
+  await app(t, bus, "publisher").publish(objects);
+  const accepted = (await reading).length;
+  await stopCleanly(bus);
+
+  // The socket buffers still hold what the bus has written.
+  let received = 0;
+  const messages = idle[Symbol.asyncIterator]();
+  await eventually("all that was written", async () => {
+    while (idle.stats.received > received) received += (await take(messages, 1)).length;
+    return idle.state === "live" ? undefined : true;
+  });
+  const dropped = total(
+    bus.child,
+    "count",
+    ({ reason, subscription }) => reason === "overflow" && String(subscription).startsWith("never-reads/"),
+  );
+  const undelivered = total(bus.child, "undelivered", ({ msg }) => msg === "stopped");
+  assert.ok(dropped > 0 && undelivered > 0, "the test makes the queue overflow");
+  const log = records(bus.child).filter(({ level }) => level === "WARNING");
+  assert.equal(received + dropped + undelivered, accepted, JSON.stringify({ received, dropped, undelivered, log }));
+});

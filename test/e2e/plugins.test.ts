@@ -1,0 +1,62 @@
+/** Plugins that fail, loaded from a file by the key `module`. */
+import assert from "node:assert/strict";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { indicator } from "../interop/support/objects.ts";
+import { folder } from "../interop/support/process.ts";
+import { type Bus, records, startBus, stopCleanly } from "./support/bus.ts";
+import { app, nextText } from "./support/client.ts";
+
+/** The file of an app plugin whose three steps do what the texts say. */
+async function plugin(t: TestContext, steps: { run?: string; stopIntake?: string; stop?: string }): Promise<string> {
+  const file = join(await folder(t), "plugin.mjs");
+  const zod = JSON.stringify(import.meta.resolve("zod"));
+  await writeFile(
+    file,
+    `import { z } from ${zod};
+    export default {
+      kind: "app", name: "faulty", description: "Fails", configSchema: z.strictObject({}),
+      create: () => ({
+        async run() { ${steps.run ?? ""}; return []; },
+        async stopIntake() { ${steps.stopIntake ?? ""} },
+        async stop() { ${steps.stop ?? ""} },
+      }),
+    };\n`,
+  );
+  return file;
+}
+
+async function assertWorks(t: TestContext, bus: Bus): Promise<void> {
+  const client = app(t, bus, "works");
+  const subscription = client.subscribe("stix2");
+  await subscription.ready();
+  const object = indicator("198.51.100.8");
+  await client.publish(object);
+  assert.equal(await nextText(subscription), object);
+}
+
+test("a plugin that throws in run is named in the log, and the rest of the bus runs", async (t) => {
+  const module = await plugin(t, { run: "throw new Error('broken on purpose')" });
+  const bus = await startBus(t, { apps: { faulty: { module } } });
+  await assertWorks(t, bus);
+  assert.ok(
+    bus.child.lines.some((line) => line.includes("faulty") && line.includes("broken on purpose")),
+    "the log says which plugin failed and why",
+  );
+  await stopCleanly(bus);
+});
+
+for (const step of ["stopIntake", "stop"] as const) {
+  test(`a plugin that throws in ${step} is logged, and the bus still ends with 0`, async (t) => {
+    const module = await plugin(t, { [step]: "throw new Error('broken on purpose')" });
+    const bus = await startBus(t, { apps: { faulty: { module } } });
+    await assertWorks(t, bus);
+    await stopCleanly(bus);
+    const failures = records(bus.child).filter((record) => record.plugin === "faulty");
+    assert.deepEqual(
+      failures.map(({ level, error }) => [level, error]),
+      [["ERROR", "broken on purpose"]],
+    );
+  });
+}
