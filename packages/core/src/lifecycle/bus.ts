@@ -78,6 +78,7 @@ export class ThreatBus {
     await this.#startBackbones();
     await this.#subscribeInternally();
     const addresses = await this.#startApps();
+    this.#reportConcerns();
     return { addresses, failed: this.#failed };
   }
 
@@ -100,6 +101,16 @@ export class ThreatBus {
     for (const queue of [...this.#subscriptions.keys()]) queue.close();
     this.#drops.flush();
     return { undelivered: this.#undelivered };
+  }
+
+  /** What did not start, or does not do yet what the configuration asks for. */
+  #reportConcerns(): void {
+    for (const { plugin, error } of this.#failed) {
+      const fields = { plugin, error: messageOf(error) };
+      this.#logger.error(fields, "a plugin failed to start; the rest of the bus runs without it");
+    }
+    if (this.#config.store === false) return;
+    this.#logger.warn({ setting: "store" }, "the durable log is not available yet: nothing is stored");
   }
 
   async #startBackbones(): Promise<void> {
