@@ -74,7 +74,11 @@ export class JoinableQueue<T> implements Sink<T>, Source<T>, AsyncIterable<T> {
       if (this.#closed) throw new QueueClosedError();
       await this.#readers.wait(signal);
     }
-    signal?.throwIfAborted();
+    if (signal?.aborted === true) {
+      // This reader may have been the one that was woken for the item: another has to take it.
+      this.#readers.wakeOne();
+      throw signal.reason;
+    }
     return this.takeNow(max);
   }
 

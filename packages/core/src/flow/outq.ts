@@ -17,6 +17,8 @@ export interface OutqEnvironment {
   readonly deduplicate?: boolean;
   /** Hears of each message that is lost here. */
   readonly onDrop?: (reason: "overflow" | "disconnected" | "unsubscribed", count: number, queue: Outq) => void;
+  /** Hears of an `onDisconnect` that threw. */
+  readonly onError?: (error: unknown, queue: Outq) => void;
   readonly patience?: PatienceLimits;
   /** Monotonic milliseconds. */
   readonly now?: () => number;
@@ -136,7 +138,12 @@ export class Outq implements DeliveryQueue, Source<Message> {
     this.#disconnected = true;
     this.#drop("disconnected", 1);
     this.close();
-    this.#onDisconnect?.();
+    try {
+      this.#onDisconnect?.();
+    } catch (error) {
+      // A backbone is offering: what one plugin throws must not keep the message from the other queues.
+      this.#environment.onError?.(error, this);
+    }
   }
 
   #discard(reason: "disconnected" | "unsubscribed"): void {

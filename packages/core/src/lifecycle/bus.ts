@@ -205,6 +205,10 @@ export class ThreatBus {
     return new Outq(options, {
       deduplicate,
       onDrop: (reason, count, queue) => this.#drops.note(component, reason, count, queue.name),
+      onError: (error, queue) => {
+        const fields = { plugin: component, subscription: queue.name, error: messageOf(error) };
+        this.#logger.error(fields, "a plugin failed to handle the end of a subscription");
+      },
     });
   }
 

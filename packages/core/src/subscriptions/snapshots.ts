@@ -75,7 +75,9 @@ export class Snapshots {
       putMany: (envelopes, signal) => inq.putMany(envelopes.map(messages.snapshotEnvelope), signal),
     };
     for (const [name, plugin] of plugins) {
-      plugin.snapshot?.(message, results, this.#stopped.signal).catch((error: unknown) => {
+      // Called within a promise, so that a plugin that throws at once keeps no request from the others either.
+      const answered = (async () => plugin.snapshot?.(message, results, this.#stopped.signal))();
+      answered.catch((error: unknown) => {
         if (this.#stopped.signal.aborted) return;
         const fields = { plugin: name, snapshot: message.request.snapshotId, error: messageOf(error) };
         logger.warn(fields, "an app plugin could not answer a snapshot request");
