@@ -6,7 +6,7 @@ import { connect } from "@threatbus/client";
 import { indicator } from "../interop/support/objects.ts";
 import { eventually } from "../interop/support/wait.ts";
 import { records, startBus } from "./support/bus.ts";
-import { app, nextText, orderOf, take } from "./support/client.ts";
+import { app, nextText, orderOf, publishInStep } from "./support/client.ts";
 
 test("beside a subscriber that never reads, the one that reads gets everything; the loss is logged by name", async (t) => {
   const bus = await startBus(t, { zmq: { max_items: 1_000, high_water_mark: 65_536 } });
@@ -15,14 +15,12 @@ test("beside a subscriber that never reads, the one that reads gets everything; 
   await Promise.all([idle.ready(), busy.ready()]);
 
   // More than the socket buffers of both ends take on.
-  const count = 8_000;
-  const description = "x".repeat(4_000);
+  const count = 3_000;
+  const description = "x".repeat(8_000);
   const sent = Array.from({ length: count }, (_, i) => indicator("198.51.100.6", { x_order: i, description }));
-  const reading = take(busy[Symbol.asyncIterator](), count);
-  await app(t, bus, "publisher").publish(sent);
-  const orders = (await reading).map(orderOf);
+  const read = await publishInStep(app(t, bus, "publisher"), sent, busy);
   assert.deepEqual(
-    orders,
+    read.map(orderOf),
     sent.map((_, i) => i),
   );
   const lost = await eventually("the loss in the log", () =>
@@ -48,7 +46,9 @@ test("1,000 subscribers come and go: every subscription ends and memory comes ba
     for (let done = 0; done < count; done += 25) await Promise.all(Array.from({ length: 25 }, comeAndGo));
   };
   const ended = () => {
-    const ends = records(bus.child).filter(({ msg, reason }) => msg === "subscription ended" && reason === "unsubscribed");
+    const ends = records(bus.child).filter(
+      ({ msg, reason }) => msg === "subscription ended" && reason === "unsubscribed",
+    );
     return new Set(ends.map(({ subscription }) => subscription)).size;
   };
 
