@@ -8,7 +8,7 @@ const BATCH = 256;
 /** Gives each of several backbones its own copy of the inq; the slowest of them sets the pace. */
 export class InqSplit extends StoppableWorker {
   readonly #inq: JoinableQueue<Message>;
-  readonly #copies: readonly JoinableQueue<Message>[];
+  #copies: readonly JoinableQueue<Message>[];
 
   constructor(inq: JoinableQueue<Message>, count: number, context: WorkerContext) {
     super("inq split", context);
@@ -18,6 +18,11 @@ export class InqSplit extends StoppableWorker {
 
   get copies(): readonly Source<Message>[] {
     return this.#copies;
+  }
+
+  /** Ends the copy of a backbone that did not start: nobody reads it, so that it would fill up and stop the others. */
+  remove(copy: Source<Message>): void {
+    this.#copies = this.#copies.filter((other) => other !== copy);
   }
 
   /** Messages that some backbone has not dealt with. */

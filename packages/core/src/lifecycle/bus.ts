@@ -48,6 +48,8 @@ export class ThreatBus {
   readonly #apps = new Map<string, AppPlugin>();
   /** Topics of each open subscription. */
   readonly #subscriptions = new Map<Outq, readonly string[]>();
+  /** The app plugin that made each outq. */
+  readonly #owners = new WeakMap<Outq, string>();
   readonly #snapshots: Snapshots;
   readonly #drops: OutqDrops;
   readonly #failed: { plugin: string; error: unknown }[] = [];
@@ -117,9 +119,10 @@ export class ThreatBus {
     const configured = this.#config.backbones;
     const context = { logger: this.#logger, metrics: this.#metrics };
     if (configured.length > 1) this.#split = new InqSplit(this.#inq, configured.length, context);
+    const copies = this.#split?.copies;
     for (const [index, { name, definition, config }] of configured.entries()) {
       const backbone = definition.create();
-      const inq = this.#split?.copies[index] ?? this.#inq;
+      const inq = copies?.[index] ?? this.#inq;
       const started = await this.#try(name, async () => {
         await backbone.run({
           ...context,
@@ -132,6 +135,7 @@ export class ThreatBus {
       });
       if (started !== undefined) this.#backbones.set(name, backbone);
       else if (configured.length === 1) throw this.#backboneFailure(name);
+      else this.#split?.remove(inq);
     }
     if (this.#backbones.size === 0) throw this.#backboneFailure("every backbone");
     this.#split?.start();
@@ -164,7 +168,10 @@ export class ThreatBus {
       const { name, definition } = configured;
       const app = definition.create();
       const bound = await this.#try(name, () => app.run(this.#contextOf(configured)));
-      if (bound === undefined) continue;
+      if (bound === undefined) {
+        await this.#endSubscriptionsOf(name);
+        continue;
+      }
       this.#apps.set(name, app);
       addresses.push(...bound.map((address) => ({ plugin: name, ...address })));
     }
@@ -173,6 +180,12 @@ export class ThreatBus {
     if (first.error instanceof ThreatBusError) throw first.error;
     const message = `app plugin ${first.plugin} failed to start: ${messageOf(first.error)}`;
     throw new ThreatBusError("TB_PLUGIN_FAILED", message, { cause: first.error });
+  }
+
+  /** A plugin that failed reads no more: what it subscribed would fill up, and hold up the drain. */
+  async #endSubscriptionsOf(plugin: string): Promise<void> {
+    for (const queue of [...this.#subscriptions.keys()])
+      if (this.#owners.get(queue) === plugin) await this.#unsubscribe(queue);
   }
 
   /** @returns undefined when the plugin failed, which is then reported. */
@@ -202,7 +215,7 @@ export class ThreatBus {
   #createOutq(component: string, options: OutqOptions): Outq {
     const { backbones } = this.#config;
     const deduplicate = backbones.length > 1 || backbones.some(({ definition }) => !definition.deliversOnce);
-    return new Outq(options, {
+    const made = new Outq(options, {
       deduplicate,
       onDrop: (reason, count, queue) => this.#drops.note(component, reason, count, queue.name),
       onError: (error, queue) => {
@@ -210,10 +223,12 @@ export class ThreatBus {
         this.#logger.error(fields, "a plugin failed to handle the end of a subscription");
       },
     });
+    this.#owners.set(made, component);
+    return made;
   }
 
   async #subscribe(topics: string | readonly string[], queue: Outq, seconds: number): Promise<string | undefined> {
-    const distinct = [...new Set(typeof topics === "string" ? [topics] : topics)];
+    const distinct = [...new Set(Array.isArray(topics) ? topics : [topics])];
     if (!distinct.every((topic) => typeof topic === "string")) throw new TypeError("a topic must be a string");
     this.#subscriptions.set(queue, [...(this.#subscriptions.get(queue) ?? []), ...distinct]);
     for (const topic of distinct)
