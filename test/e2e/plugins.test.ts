@@ -1,8 +1,10 @@
 /** Plugins that fail, loaded from a file by the key `module`. */
 import assert from "node:assert/strict";
 import { writeFile } from "node:fs/promises";
+import { createRequire } from "node:module";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { root } from "../../scripts/python/environments.ts";
 import { indicator } from "../interop/support/objects.ts";
 import { folder } from "../interop/support/process.ts";
 import { type Bus, records, startBus, stopCleanly } from "./support/bus.ts";
@@ -11,7 +13,7 @@ import { app, nextText } from "./support/client.ts";
 /** The file of an app plugin whose three steps do what the texts say. */
 async function plugin(t: TestContext, steps: { run?: string; stopIntake?: string; stop?: string }): Promise<string> {
   const file = join(await folder(t), "plugin.mjs");
-  const zod = JSON.stringify(import.meta.resolve("zod"));
+  const zod = JSON.stringify(createRequire(`${root}/packages/core/package.json`).resolve("zod"));
   await writeFile(
     file,
     `import { z } from ${zod};
