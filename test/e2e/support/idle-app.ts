@@ -1,5 +1,6 @@
 /** A subscriber that reads nothing until it is told to. */
 import type { TestContext } from "node:test";
+import { setImmediate } from "node:timers/promises";
 import { Sub } from "@threatbus/zmtp";
 import { eventually } from "../../interop/support/wait.ts";
 import { manage } from "../../interop/support/zmq.ts";
@@ -43,7 +44,8 @@ export class IdleApp {
   /** The number of complete messages that still come, up to the end of the connection. */
   async readAll(): Promise<number> {
     let count = 0;
-    const end = this.#gone.then(() => this.#sub.close());
+    // What came last is still to be taken when the connection is gone, and close() would throw it away.
+    const end = this.#gone.then(setImmediate).then(() => this.#sub.close());
     for (;;) {
       const batch = await this.#sub.receive();
       if (batch === undefined) break;

@@ -20,8 +20,22 @@ function isClosing(byte: number | undefined): boolean {
   return byte === 0x7d || byte === 0x5d;
 }
 
+/** JSON's white space: space, tab, line feed, carriage return. */
+function isSpace(byte: number | undefined): boolean {
+  return byte === 0x20 || byte === 0x09 || byte === 0x0a || byte === 0x0d;
+}
+
+/** The view from `start` to `end` without white space around. */
+function trimmed(json: Buffer, start: number, end: number): Buffer {
+  let from = start;
+  let to = end;
+  while (isSpace(json[from])) from++;
+  while (isSpace(json[to - 1])) to--;
+  return json.subarray(from, to);
+}
+
 /**
- * The bytes of the value of a member, as a view; the last one where there are several.
+ * The bytes of the value of a member, as a view without white space around; the last one where there are several.
  * @param json bytes that are known to be the JSON text of an object
  */
 export function findMember(json: Buffer, name: string): Buffer | undefined {
@@ -39,7 +53,7 @@ export function findMember(json: Buffer, name: string): Buffer | undefined {
     } else if (isOpening(byte)) depth++;
     else if (byte === COLON && depth === 1) valueStart = at + 1;
     else if (isClosing(byte) || (byte === COMMA && depth === 1)) {
-      if (depth === 1 && key === name && valueStart > 0) found = json.subarray(valueStart, at);
+      if (depth === 1 && key === name && valueStart > 0) found = trimmed(json, valueStart, at);
       if (depth === 1) valueStart = 0;
       if (byte !== COMMA) depth--;
     }

@@ -93,7 +93,10 @@ export class Outbox {
     await new Promise<void>((resolve) => this.#waiters.push({ target, resolve }));
   }
 
-  /** Forgets everything; returns how many messages are lost. */
+  /**
+   * Forgets everything; returns how many messages are lost. Those being written count, although the kernel may have taken a
+   * part of them already.
+   */
   close(): number {
     if (this.#closed) return 0;
     this.#closed = true;
