@@ -43,6 +43,7 @@ export {
   systemCodeOf,
   ThreatBusError,
 } from "./errors.ts";
+export { DeliverWorker } from "./flow/deliver-worker.ts";
 export { JoinableQueue, QueueClosedError } from "./flow/joinable-queue.ts";
 export { createMessageFactory } from "./flow/message-factory.ts";
 export { Outq, type OutqEnvironment } from "./flow/outq.ts";

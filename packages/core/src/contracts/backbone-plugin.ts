@@ -14,15 +14,28 @@ export interface BackboneContext<Config = unknown> {
   readonly inq: Source<Message>;
 }
 
-/** Moves messages from the inq to the outqs: inside this process, or through a broker to every instance. */
+/**
+ * Moves messages from the inq to the outqs: inside this process, or through a broker to every instance.
+ * Life cycle: `run` once; then `subscribe` and `unsubscribe` in any order; `stop` when the bus goes down.
+ */
 export interface BackbonePlugin<Config = unknown> {
-  /** Resolves when messages flow (or when it has begun to reconnect for ever, which health shows). */
+  /** Resolves when the backbone can be subscribed to (or when it has begun to reconnect for ever, which health shows). */
   run(context: BackboneContext<Config>): Promise<void>;
-  /** Every later message whose topic starts with `topic` is offered to `queue`, once even if several of its topics match. */
+  /**
+   * Every later message whose topic starts with `topic` is offered to `queue`, once even if several of its topics match.
+   * Called only after `run` has resolved. Delivery begins with the first call: until then messages wait in the inq or in
+   * the broker, since nobody would get them. Subscribing twice to one topic is the same as once.
+   */
   subscribe(topic: string, queue: DeliveryQueue): Promise<void>;
-  /** Takes back exactly that topic of that queue. */
+  /**
+   * Takes back exactly that topic of that queue; nothing happens when it is not subscribed. Also called after `stop`,
+   * when the last apps go.
+   */
   unsubscribe(topic: string, queue: DeliveryQueue): Promise<void>;
-  /** Called when the inq is empty or the drain time is over. Nothing taken from the inq may be lost: hand over or count. */
+  /**
+   * Called when the inq is empty or the drain time is over; again is the same as once. Nothing taken from the inq may be
+   * lost: hand over or count.
+   */
   stop(): Promise<void>;
 }
 

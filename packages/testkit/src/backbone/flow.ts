@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { createMessageFactory, type Message } from "@threatbus/core";
 import { indicator, indicatorOfSize, numberedIndicator } from "../samples.ts";
 import { eventually } from "../waiting.ts";
@@ -12,6 +13,7 @@ const BURST = 100_000;
 /** Messages arrive completely, in order and unchanged. */
 export function flowTests<Config>(target: BackboneTarget<Config>): void {
   const start = async (t: TestContext) => startInstance(t, target, await target.site(t));
+  test("what came before the first subscription waits for it", async (t) => firstSubscription(await start(t)));
   test("order is kept per publisher, for each queue", async (t) => order(await start(t)));
   test("several queues on one topic get each message once", async (t) => severalQueues(await start(t)));
   test("a queue is unsubscribed while messages flow", async (t) => unsubscribeInFlow(await start(t)));
@@ -29,6 +31,17 @@ export function series(publisher: string, count: number): Message[] {
 
 function idsOf(messages: readonly Message[]): string[] {
   return messages.map(({ id }) => id);
+}
+
+async function firstSubscription({ inq, record }: Instance): Promise<void> {
+  const messages = series("a", 600);
+  await inq.putMany(messages);
+  // Whatever a backbone does by itself after `run` has its chance to take them and give them to nobody.
+  for (let turns = 0; turns < 20; turns += 1) await nextTurn();
+  const queue = await record(STIX);
+  await eventually("messages from before the subscription", () => queue.count >= messages.length);
+  assert.deepEqual(queue.ids, idsOf(messages));
+  await inq.join();
 }
 
 async function order({ inq, record }: Instance): Promise<void> {

@@ -30,6 +30,16 @@ export function stoppingTests<Config>(target: BackboneTarget<Config>): void {
     assert.equal(inq.unfinished, 0);
   });
 
+  test("unsubscribed after the stop, and never subscribed", async (t) => {
+    const { plugin, record, recorder } = await startInstance(t, target, await target.site(t));
+    const queue = await record(["stix2"]);
+    await plugin.unsubscribe("stix2", recorder("never subscribed"));
+    await plugin.stop();
+    await plugin.unsubscribe("stix2", queue);
+    await plugin.unsubscribe("stix2", queue);
+    assert.equal(queue.count, 0);
+  });
+
   test("a message is answered for when it has been handed over", async (t) => {
     const { inq, record } = await startInstance(t, target, await target.site(t));
     const queue = await record(["stix2"]);

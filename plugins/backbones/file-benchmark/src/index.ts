@@ -3,11 +3,11 @@ import {
   type BackboneContext,
   type BackbonePlugin,
   type BackbonePluginDefinition,
+  DeliverWorker,
   type DeliveryQueue,
   Router,
   type StoppableWorker,
 } from "@threatbus/core";
-import { DeliverWorker } from "./deliver.ts";
 import { readInput } from "./input.ts";
 import { type FileBenchmarkOptions, fileBenchmarkSchema } from "./options.ts";
 import { ReplayWorker } from "./replay.ts";
@@ -20,12 +20,16 @@ class FileBenchmarkBackbone implements BackbonePlugin<FileBenchmarkOptions> {
   async run(context: BackboneContext<FileBenchmarkOptions>): Promise<void> {
     const objects = await readInput(context.config.input_file, context.logger);
     if (objects.length === 0) context.logger.warn({ input_file: context.config.input_file }, "the file is empty");
-    this.#workers = [new DeliverWorker(context, this.#router), new ReplayWorker(context, this.#router, objects)];
-    for (const worker of this.#workers) worker.start();
+    this.#workers = [
+      new DeliverWorker("file-benchmark", context, this.#router),
+      new ReplayWorker(context, this.#router, objects),
+    ];
   }
 
   async subscribe(topic: string, queue: DeliveryQueue): Promise<void> {
     this.#router.subscribe(topic, queue);
+    // Not before: what is in the inq and in the file would go to nobody.
+    for (const worker of this.#workers) worker.start();
   }
 
   async unsubscribe(topic: string, queue: DeliveryQueue): Promise<void> {

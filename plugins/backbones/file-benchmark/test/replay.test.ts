@@ -8,16 +8,18 @@ import { inputFile } from "./fixtures.ts";
 const OBJECTS = [indicator(), sighting(), numberedIndicator(1)];
 const FILE = OBJECTS.map(({ bytes }) => `${bytes}\n`).join("");
 
-/** Prepares a backbone with a queue for everything; `run` starts it. */
+/** Prepares a backbone; `run` starts it and subscribes a queue to everything. */
 async function prepare(t: TestContext, input: object) {
   const plugin = fileBenchmark.create();
   t.after(() => plugin.stop());
   const logger = new RecordingLogger();
   const inq = new JoinableQueue<Message>();
   const queue = new Recorder("all", { once: true });
-  await plugin.subscribe("", queue);
   const config = fileBenchmark.configSchema.parse(input);
-  const run = () => plugin.run({ config, logger, metrics: createMetrics(), signal: new AbortController().signal, inq });
+  const run = async () => {
+    await plugin.run({ config, logger, metrics: createMetrics(), signal: new AbortController().signal, inq });
+    await plugin.subscribe("", queue);
+  };
   return { plugin, logger, inq, queue, run };
 }
 

@@ -4,10 +4,10 @@ import {
   type BackboneContext,
   type BackbonePlugin,
   type BackbonePluginDefinition,
+  DeliverWorker,
   type DeliveryQueue,
   Router,
 } from "@threatbus/core";
-import { DeliverWorker } from "./deliver.ts";
 import { type InmemOptions, inmemSchema } from "./options.ts";
 
 class InmemBackbone implements BackbonePlugin<InmemOptions> {
@@ -15,12 +15,13 @@ class InmemBackbone implements BackbonePlugin<InmemOptions> {
   #worker: DeliverWorker | undefined;
 
   async run(context: BackboneContext<InmemOptions>): Promise<void> {
-    this.#worker = new DeliverWorker(context, this.#router);
-    this.#worker.start();
+    this.#worker = new DeliverWorker("inmem", context, this.#router);
   }
 
   async subscribe(topic: string, queue: DeliveryQueue): Promise<void> {
     this.#router.subscribe(topic, queue);
+    // Not before: what is in the inq already would go to nobody.
+    this.#worker?.start();
   }
 
   async unsubscribe(topic: string, queue: DeliveryQueue): Promise<void> {

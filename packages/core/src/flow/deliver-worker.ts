@@ -1,5 +1,9 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { type BackboneContext, type Message, type Router, type Source, StoppableWorker } from "@threatbus/core";
+import type { BackboneContext } from "../contracts/backbone-plugin.ts";
+import type { Message } from "../contracts/message.ts";
+import type { Source } from "../contracts/queues.ts";
+import type { Router } from "../subscriptions/router.ts";
+import { StoppableWorker } from "./stoppable-worker.ts";
 
 /** Messages taken from the inq at once. */
 const BATCH = 256;
@@ -7,15 +11,16 @@ const BATCH = 256;
 const SLICE = 5;
 
 /**
- * Carries messages from the inq to the outqs, in order.
+ * Carries messages from the inq to the outqs of this process, in order, for backbones that need no broker.
  * Between taking a batch and answering for it nothing waits, so that stopping can lose nothing that was taken.
  */
 export class DeliverWorker extends StoppableWorker {
   readonly #inq: Source<Message>;
   readonly #router: Router;
 
-  constructor(context: BackboneContext, router: Router) {
-    super("inmem-deliver", context);
+  /** @param backbone name of the plugin, for logs and metrics. */
+  constructor(backbone: string, context: BackboneContext, router: Router) {
+    super(`${backbone}-deliver`, context);
     this.#inq = context.inq;
     this.#router = router;
   }
