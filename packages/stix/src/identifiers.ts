@@ -43,14 +43,22 @@ function isPlainUuid(text: string, start: number): boolean {
   return digits === UUID_DIGITS;
 }
 
+function isBrace(code: number): boolean {
+  return code === 0x7b || code === 0x7d;
+}
+
+/** The text without the braces around it; each character is looked at once, which /[{}]+$/ does not do. */
+function withoutBraces(text: string): string {
+  let start = 0;
+  let end = text.length;
+  while (start < end && isBrace(text.charCodeAt(start))) start++;
+  while (end > start && isBrace(text.charCodeAt(end - 1))) end--;
+  return text.slice(start, end);
+}
+
 /** Any form that Python's uuid.UUID reads, apart from `_` and `+`: other hyphens, braces, `urn:uuid:`. */
 function isLooseUuid(text: string): boolean {
-  const digits = text
-    .replaceAll("urn:", "")
-    .replaceAll("uuid:", "")
-    .replace(/^[{}]+/, "")
-    .replace(/[{}]+$/, "")
-    .replaceAll("-", "");
+  const digits = withoutBraces(text.replaceAll("urn:", "").replaceAll("uuid:", "")).replaceAll("-", "");
   return HEX_32.test(digits) && isVariant(digits.charCodeAt(VARIANT_DIGIT));
 }
 

@@ -65,6 +65,40 @@ test("long digits in a text do not cost more than their length", () => {
   assert.equal(ruleOf(bytesOf({ ...INDICATOR, created: `2021-01-01T00:00:00.${"0".repeat(2 * MIB)}Z` })), "accepted");
 });
 
+test("no text takes more than one pass to refuse, whichever way a reader could split it", () => {
+  const zeros = "0".repeat(MIB);
+  assert.equal(ruleOf(bytesOf({ ...INDICATOR, confidence: `${zeros}x` })), "integer");
+  assert.equal(ruleOf(bytesOf({ ...INDICATOR, confidence: `-${zeros}7 ` })), "accepted");
+  const sections = [{ name: "x", entropy: `${zeros}x` }];
+  const extensions = { "windows-pebinary-ext": { pe_type: "exe", sections } };
+  assert.equal(ruleOf(bytesOf({ ...INDICATOR, extensions })), "float");
+  const { id } = INDICATOR;
+  const braces = "{".repeat(MIB);
+  assert.equal(ruleOf(bytesOf({ ...INDICATOR, id: id.replace("--", `--a${braces}x`) })), "identifier");
+  assert.equal(ruleOf(bytesOf({ ...INDICATOR, id: `${id.replace("--", `--${braces}`)}${braces}}` })), "accepted");
+});
+
+test("many members cost no more than their number, in custom_properties and with extensions", () => {
+  const members = (count: number, prefix: string) =>
+    Object.fromEntries(Array.from({ length: count }, (_, index) => [`${prefix}${index}`, {}]));
+  let packed: Record<string, unknown> = { x_0: "packed", x_inner: 1 };
+  for (let level = 0; level < 60; level++) packed = { custom_properties: packed };
+  const unpacked = parseStix(bytesOf({ ...INDICATOR, ...members(50_000, "x_"), ...packed }));
+  assert.ok(unpacked.ok);
+  assert.deepEqual(unpacked.value.object.x_0, {}, "what is further out wins");
+  assert.equal(unpacked.value.object.x_inner, 1);
+  const toplevel = { "x-last": { extension_type: "toplevel-property-extension" } };
+  const extensions = { ...members(50_000, "x"), ...toplevel };
+  assert.equal(ruleOf(bytesOf({ ...INDICATOR, extensions, ...members(50_000, "X") })), "accepted");
+});
+
+test("custom properties are sorted by code point, not by code unit", () => {
+  const parsed = parseStix(bytesOf({ ...INDICATOR, "x_\u{1f600}": 1, "x_\uff5e": 1, x_: 1, name: 5 }));
+  assert.ok(parsed.ok);
+  const custom = Object.keys(parsed.value.object).filter((name) => name.startsWith("x_"));
+  assert.deepEqual(custom, ["x_", "x_\uff5e", "x_\u{1f600}"]);
+});
+
 test("patterns are bounded in depth and length", () => {
   for (const [open, close] of [
     ["(", ")"],

@@ -8,11 +8,19 @@ const TOPLEVEL = "toplevel-property-extension";
 const SMALL_A = 0x61;
 const SMALL_Z = 0x7a;
 
+/** Answers of `hasToplevelExtension` by `extensions` object: both that and the custom names may be very many. */
+const toplevelExtensions = new WeakMap<Members, boolean>();
+
 /** Does an extension say that it adds properties to the object itself? Their names are not checked. */
 function hasToplevelExtension(object: Members): boolean {
   const entries = object.extensions;
   if (!isMembers(entries)) return false;
-  return Object.values(entries).some((entry) => isMembers(entry) && entry.extension_type === TOPLEVEL);
+  let answer = toplevelExtensions.get(entries);
+  if (answer === undefined) {
+    answer = Object.values(entries).some((entry) => isMembers(entry) && entry.extension_type === TOPLEVEL);
+    toplevelExtensions.set(entries, answer);
+  }
+  return answer;
 }
 
 /** The name has to begin with a small letter, unless an extension brings the property. */
@@ -32,16 +40,19 @@ export function customProperty(name: string, value: unknown, object: Members, ch
 
 /** Makes the members of `custom_properties` members of the object itself, unless it has them already. */
 export function unpackCustomProperties(object: Members, check: Check): Members | typeof REFUSED {
-  let unpacked = object;
-  while (unpacked.custom_properties !== undefined) {
-    const packed = unpacked.custom_properties;
+  // what is packed may have custom_properties of its own
+  const levels = [object];
+  for (let packed = object.custom_properties; packed !== undefined; packed = packed.custom_properties) {
     if (!isMembers(packed)) {
       check.refuse("object", "must be an object", packed);
       return check.at("custom_properties");
     }
-    // what is packed may have custom_properties of its own
-    const { custom_properties: _, ...rest } = unpacked;
-    unpacked = copyMembers({ ...packed, ...rest });
+    levels.push(packed);
   }
+  if (levels.length === 1) return object;
+  // from the inside out, so that what is further out wins
+  const unpacked = copyMembers({});
+  for (const level of levels.reverse()) Object.assign(unpacked, level);
+  delete unpacked.custom_properties;
   return unpacked;
 }

@@ -10,9 +10,20 @@ function normaliseTime(value: unknown, precision: "millisecond" | "any"): unknow
   return typeof value === "string" ? (normaliseTimestamp(value, precision) ?? value) : value;
 }
 
-/** Compares by code point; sort() alone would compare UTF-16 code units. */
+function isSurrogate(code: number): boolean {
+  return code >= 0xd800 && code <= 0xdfff;
+}
+
+/** Compares by code point: as sort() does by code unit, but for surrogates, which stand for the highest code points. */
 function byCodePoint(a: string, b: string): number {
-  return Buffer.compare(Buffer.from(a), Buffer.from(b));
+  const length = Math.min(a.length, b.length);
+  for (let at = 0; at < length; at++) {
+    const x = a.charCodeAt(at);
+    const y = b.charCodeAt(at);
+    if (x === y) continue;
+    return isSurrogate(x) === isSurrogate(y) ? x - y : isSurrogate(x) ? 1 : -1;
+  }
+  return a.length - b.length;
 }
 
 /** `revoked` and `summary` are left out when false, unless a granular marking could select them. */

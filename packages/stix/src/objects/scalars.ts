@@ -4,7 +4,8 @@ import { COMPACT, DEFAULT_DEPTH, ExactNumber, writeJson } from "../json/write.ts
 import { normaliseTimestamp, strictFractionDigits } from "../timestamps.ts";
 import type { Check, Rule } from "./check.ts";
 
-const INTEGER_TEXT = /^[ \t\n\v\f\r]*([+-]?)0*(\d+)[ \t\n\v\f\r]*$/;
+const INTEGER_TEXT = /^[ \t\n\v\f\r]*([+-]?)(\d+)[ \t\n\v\f\r]*$/;
+const LEADING_ZEROS = /^0+(?=\d)/;
 const INTEGER_LITERAL = /^-?\d+$/;
 const BOOLEAN_TEXTS: ReadonlyMap<string, boolean> = new Map([
   ["true", true],
@@ -37,7 +38,7 @@ function wholeNumber(value: number): number | ExactNumber {
 function integerOfText(text: string): number | ExactNumber | undefined {
   const match = INTEGER_TEXT.exec(text);
   if (match === null) return undefined;
-  const digits = `${match[1] === "-" ? "-" : ""}${match[2]}`;
+  const digits = `${match[1] === "-" ? "-" : ""}${match[2]?.replace(LEADING_ZEROS, "")}`;
   const value = Number(digits) + 0;
   return Number.isSafeInteger(value) ? value : new ExactNumber(digits);
 }

@@ -4,7 +4,7 @@ import { isMembers, type Rule } from "./check.ts";
 import { string } from "./scalars.ts";
 
 const HEX = /^(?:[0-9a-fA-F]{2})+$/;
-const FLOAT_TEXT = /^[ \t\n\v\f\r]*[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?[ \t\n\v\f\r]*$/;
+const FLOAT_TEXT = /^[ \t\n\v\f\r]*[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?[ \t\n\v\f\r]*$/;
 const DICTIONARY_NAME = /^[a-zA-Z0-9_-]{1,250}$/;
 const SOCKET_OPTION = /^(?:SO|ICMP|ICMP6|IP|IPV6|MCAST|TCP|IRLMP)_/;
 
