@@ -17,8 +17,13 @@ export function explain(thrown: unknown): { readonly text: string; readonly exit
   if (!(thrown instanceof Error)) return { text: String(thrown), exitCode: EXIT.failure };
   const between = thrown.message.includes("\n") ? "\n" : ". ";
   const hint = "hint" in thrown && typeof thrown.hint === "string" ? between + capitalised(thrown.hint) : "";
-  const code = "exitCode" in thrown && typeof thrown.exitCode === "number" ? thrown.exitCode : EXIT.failure;
-  return { text: thrown.message + hint, exitCode: code };
+  return { text: thrown.message + hint, exitCode: exitCodeOf(thrown) };
+}
+
+function exitCodeOf(error: Error): number {
+  if ("exitCode" in error && typeof error.exitCode === "number") return error.exitCode;
+  // The client checks what the options of the command line say.
+  return "code" in error && error.code === "INVALID_OPTIONS" ? EXIT.usage : EXIT.failure;
 }
 
 function capitalised(text: string): string {

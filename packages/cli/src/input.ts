@@ -34,9 +34,20 @@ export async function* readInput(file: string, onBytes?: (count: number) => void
       yield bytes;
     }
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
+    const reason = reasonOf(cause);
     throw new CommandError(`cannot read ${file === "-" ? "standard input" : file}: ${reason}`, 1, cause);
   }
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  ENOENT: "there is no such file",
+  EISDIR: "it is a directory",
+  EACCES: "permission denied",
+};
+
+function reasonOf(cause: unknown): string {
+  if (!(cause instanceof Error)) return String(cause);
+  return ("code" in cause && REASONS[String(cause.code)]) || cause.message;
 }
 
 /** Splits at line ends, LF or CRLF; a last line without one counts. */

@@ -12,7 +12,11 @@ export async function createProgram(): Promise<Command> {
   program
     .description(`${description}.`)
     .version(version)
+    .addOption(configOption())
     .addHelpText("after", "\nWithout a command: threatbus [-c <file>], the same as threatbus run.")
+    // Options before the command are those of the program: -c may stand there as well as behind it.
+    .enablePositionalOptions()
+    .hook("preSubcommand", (_, command) => refuseUnusedConfig(program, command))
     .showSuggestionAfterError()
     .exitOverride();
   addBus(program);
@@ -25,22 +29,42 @@ export async function createProgram(): Promise<Command> {
 const configOption = () =>
   new Option("-c, --config <file>", "configuration file; without it ./config.yaml, else the built-in defaults");
 
+interface BusOptions {
+  readonly config?: string;
+}
+
+/** The file given behind the command, else the one given before it. */
+const busOptions = (options: BusOptions, command: Command): BusOptions => ({ ...command.parent?.opts(), ...options });
+
+/** `-c` before a command that has no use for it is a mistake, and would be passed over in silence. */
+function refuseUnusedConfig(program: Command, command: Command): void {
+  const takesConfig = command.options.some(({ long }) => long === "--config");
+  if (program.getOptionValue("config") === undefined || takesConfig) return;
+  program.error(`error: option '-c, --config <file>' has no meaning for '${command.name()}'`);
+}
+
 function addBus(program: Command): void {
   program
     .command("run", { isDefault: true })
     .description("run the bus until SIGINT or SIGTERM")
     .addOption(configOption())
-    .action(async (options: { config?: string }) => (await import("./commands/run.ts")).run(options));
+    .action(async (options: BusOptions, command: Command) =>
+      (await import("./commands/run.ts")).run(busOptions(options, command)),
+    );
   program
     .command("check-config")
     .description("check the configuration and report all its errors (exit code 78)")
     .addOption(configOption())
-    .action(async (options: { config?: string }) => (await import("./commands/check-config.ts")).checkConfig(options));
+    .action(async (options: BusOptions, command: Command) =>
+      (await import("./commands/check-config.ts")).checkConfig(busOptions(options, command)),
+    );
   program
     .command("plugins")
     .description("list the plugins: what is there, where it comes from, whether it is configured")
     .addOption(configOption())
-    .action(async (options: { config?: string }) => (await import("./commands/plugins.ts")).plugins(options));
+    .action(async (options: BusOptions, command: Command) =>
+      (await import("./commands/plugins.ts")).plugins(busOptions(options, command)),
+    );
 }
 
 function addClients(program: Command): void {

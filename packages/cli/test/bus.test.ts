@@ -74,8 +74,18 @@ test("without a bus publish and subscribe say so and end with 1", async (t) => {
   }
 });
 
-test("SIGTERM and SIGINT end the bus with 0, and its last line counts what was not delivered", async (t) => {
-  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+test("a topic that no message has is warned of", async (t) => {
+  const { bus, manage } = await startBus(t);
+  const subscriber = start(t, ["subscribe", "stix2/indicators", "stix2/s", "--manage", manage]);
+  await subscribed(bus);
+  subscriber.kill("SIGTERM");
+  const { code, stdout, stderr } = await subscriber.ended;
+  assert.deepEqual([code, stdout], [0, ""]);
+  assert.match(stderr, /^warning: .*"stix2\/indicators" \(there are stix2\/indicator, stix2\/sighting\)\n$/);
+});
+
+test("SIGTERM, SIGINT and SIGHUP end the bus with 0, and its last line counts what was not delivered", async (t) => {
+  for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) {
     const { bus } = await startBus(t);
     bus.kill(signal);
     const { code, stderr } = await bus.ended;

@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { createProgram } from "../src/index.ts";
@@ -27,6 +26,11 @@ test("a wrong command line ends with exit code 2", async (t) => {
     ["subscribe", "stix2", "--snapshot", "soon"],
     ["completion", "tcsh"],
     ["run", "--unknown"],
+    ["publish", "-", "--host", ""],
+    ["-c"],
+    ["-c", "config.yaml", "nonsense"],
+    ["-c", "config.yaml", "validate", "-"],
+    ["help", "nonsense"],
   ];
   for (const args of wrong) {
     const { code, stdout, stderr } = await run(t, args);
@@ -35,15 +39,38 @@ test("a wrong command line ends with exit code 2", async (t) => {
   }
 });
 
-test("completion names every command, and bash can read it", async (t) => {
-  const commands = (await createProgram()).commands.map((each) => each.name());
-  for (const shell of ["bash", "zsh", "fish"]) {
-    const { code, stdout } = await run(t, ["completion", shell]);
-    assert.equal(code, 0);
-    for (const name of [...commands, "snapshot"]) assert.ok(stdout.includes(name), `${shell}: ${name}`);
-    if (shell !== "bash") continue;
-    const line = `${stdout}\nCOMP_WORDS=(threatbus sub)\nCOMP_CWORD=1\n_threatbus\necho "\${COMPREPLY[@]}"`;
-    assert.equal(spawnSync("bash", ["-c", line], { encoding: "utf8" }).stdout, "subscribe\n");
+test("a command or option that is nearly right is answered with the right one", async (t) => {
+  for (const [args, expected] of [
+    [["validate", "-", "--jsnl"], /unknown option '--jsnl'\n\(Did you mean --jsonl\?\)/],
+    [["--confg", "config.yaml"], /unknown option '--confg'\n\(Did you mean --config\?\)/],
+    [["validat", "-"], /unknown command 'validat' \(there are .*\bvalidate\b.*\)/],
+  ] as const) {
+    const { code, stderr } = await run(t, args);
+    assert.equal(code, 2);
+    assert.match(stderr, expected);
+  }
+});
+
+test("-c may stand before the command as well as behind it; behind it counts", async (t) => {
+  const cwd = await configFolder(t, busConfig());
+  for (const args of [
+    ["-c", "config.yaml", "check-config"],
+    ["--config=config.yaml", "check-config"],
+    ["check-config", "-c", "config.yaml"],
+    ["-c", "nowhere.yaml", "check-config", "-c", "config.yaml"],
+  ]) {
+    const { code, stdout, stderr } = await run(t, args, { cwd });
+    assert.deepEqual([args, code, stderr], [args, 0, ""]);
+    assert.match(stdout, /^config\.yaml: no errors\n/);
+  }
+  for (const args of [
+    ["-c", "nowhere.yaml"],
+    ["-c", "nowhere.yaml", "run"],
+    ["-c", "nowhere.yaml", "check-config"],
+  ]) {
+    const { code, stderr } = await run(t, args, { cwd });
+    assert.equal(code, 78);
+    assert.match(stderr, /cannot read nowhere\.yaml: there is no such file/);
   }
 });
 

@@ -71,9 +71,37 @@ test("validate refuses a line that is too long and goes on behind it", async (t)
 });
 
 test("validate says in one line that a file cannot be read", async (t) => {
-  const { code, stdout, stderr } = await run(t, ["validate", "/nonexistent/file"]);
-  assert.deepEqual([code, stdout], [1, ""]);
-  assert.match(stderr, /^threatbus: cannot read \/nonexistent\/file: .+\n$/);
+  for (const [file, reason] of [
+    ["/nonexistent/file", "there is no such file"],
+    ["/", "it is a directory"],
+  ] as const) {
+    const { code, stdout, stderr } = await run(t, ["validate", file]);
+    assert.deepEqual([code, stdout, stderr], [1, "", `threatbus: cannot read ${file}: ${reason}\n`]);
+  }
+});
+
+test("bytes that are not UTF-8 are refused with the line they are in, and nothing of an empty input is", async (t) => {
+  const broken = Buffer.concat([
+    Buffer.from("[a:b = '\u00e9"),
+    Buffer.of(0xc3, 0x28),
+    Buffer.from("']\n[a:b = 1]\r\n"),
+  ]);
+  const patterns = await run(t, ["pattern", "-", "--jsonl"], { input: broken });
+  const [refused, accepted] = patterns.stdout
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line));
+  assert.deepEqual(refused, { ok: false, point_ioc: null, error: { position: 9, message: "not UTF-8" } });
+  assert.deepEqual([accepted.ok, patterns.code], [true, 1]);
+  const { code, stdout } = await run(t, ["validate", "-"], { input: broken });
+  assert.equal(code, 1);
+  assert.match(stdout, /^rejected line 1: not UTF-8, rule json\.encoding\nrejected line 2: /);
+  for (const args of [
+    ["validate", "-"],
+    ["pattern", "-"],
+  ]) {
+    assert.deepEqual(await run(t, args, { input: "" }), { code: 0, stdout: "", stderr: "" });
+  }
 });
 
 test("pattern --jsonl gives one verdict for each line, blank ones too", async (t) => {

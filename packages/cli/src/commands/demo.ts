@@ -1,4 +1,5 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { rmSync } from "node:fs";
+import { mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { interruption } from "../connection.ts";
@@ -15,6 +16,8 @@ const STEP_MS = 30_000;
 export async function demo(options: { readonly keep?: boolean }): Promise<void> {
   const signal = interruption();
   const folder = await mkdtemp(join(tmpdir(), "threatbus-demo-"));
+  // Also where the process ends at once: a second ctrl-C, or a reader of its output that has gone.
+  process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
   const stage = new Stage(folder, signal);
   try {
     const managePort = await play(stage);
@@ -25,7 +28,6 @@ export async function demo(options: { readonly keep?: boolean }): Promise<void> 
     process.exitCode = EXIT.interrupted;
   } finally {
     await stage.clear();
-    await rm(folder, { recursive: true, force: true });
   }
 }
 

@@ -1,3 +1,4 @@
+import { isUtf8 } from "node:buffer";
 import { pointIoc, validatePattern } from "@threatbus/stix";
 import { EXIT } from "../exit.ts";
 import { MAX_LINE, readInput, readLines } from "../input.ts";
@@ -19,15 +20,21 @@ export async function pattern(text: string, options: { readonly jsonl?: boolean 
   }
 }
 
-async function* readPatterns(): AsyncGenerator<string | undefined> {
-  for await (const { bytes } of readLines(readInput("-"))) yield bytes?.toString();
+async function* readPatterns(): AsyncGenerator<string | Verdict> {
+  for await (const { bytes } of readLines(readInput("-"))) {
+    if (bytes === undefined) yield refusal(0, `longer than ${MAX_LINE} bytes`);
+    else if (isUtf8(bytes)) yield bytes.toString();
+    else yield refusal(bytes.toString().indexOf("\ufffd"), "not UTF-8");
+  }
 }
 
-/** @param text undefined: the line was too long to be read */
-function judge(text: string | undefined): Verdict {
-  if (text === undefined) {
-    return { ok: false, point_ioc: null, error: { position: 0, message: `longer than ${MAX_LINE} bytes` } };
-  }
+function refusal(position: number, message: string): Verdict {
+  return { ok: false, point_ioc: null, error: { position, message } };
+}
+
+/** @param text a pattern, or what is wrong with a line that is not even text */
+function judge(text: string | Verdict): Verdict {
+  if (typeof text !== "string") return text;
   const result = validatePattern(text);
   const ioc = pointIoc(text);
   return {

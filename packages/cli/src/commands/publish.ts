@@ -15,7 +15,7 @@ export async function publish(file: string, options: ConnectionOptions): Promise
   // A wait for input that does not come ends too.
   signal.addEventListener("abort", () => process.stdin.destroy());
   const size = file === "-" ? undefined : (await stat(file).catch(() => undefined))?.size;
-  const progress = new Progress(size);
+  const progress = new Progress({ total: size });
   const client = connectTo(options, "threatbus publish", signal);
   let read = 0;
   let published = 0;

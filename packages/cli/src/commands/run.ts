@@ -14,7 +14,7 @@ import { EXIT } from "../exit.ts";
 type Address = Awaited<ReturnType<ThreatBus["start"]>>["addresses"][number];
 
 /**
- * `threatbus run`: the bus until SIGINT or SIGTERM.
+ * `threatbus run`: the bus until SIGINT, SIGTERM or SIGHUP.
  * @throws ThreatBusError when the configuration is wrong (78), or a port or the only backbone cannot be used (1)
  */
 export async function run(options: ConfigOption): Promise<void> {
@@ -40,9 +40,8 @@ export async function run(options: ConfigOption): Promise<void> {
     // The helper process takes its time: nothing waits for it.
     const told = notifySupervisor("READY=1", { env: process.env, logger });
     const signal = await stopped;
-    await told;
     logger.info({ signal }, "stopping");
-    await notifySupervisor("STOPPING=1", { env: process.env, logger });
+    void told.then(() => notifySupervisor("STOPPING=1", { env: process.env, logger }));
     const { undelivered } = await bus.stop();
     logger.info({ undelivered }, "stopped");
   } finally {
@@ -58,7 +57,10 @@ function listening(addresses: readonly Address[]): string {
   return addresses.map(({ plugin, name, url }) => `${plugin} ${name} ${url}`).join(", ") || "no app listens on a port";
 }
 
-/** The first signal stops the bus, a second one ends the process at once. */
+/**
+ * The first signal stops the bus, a second one ends the process at once. SIGHUP is one of them: without a handler a
+ * terminal that is closed would end the bus with its queues full.
+ */
 function firstSignal(): Promise<NodeJS.Signals> {
   const { promise, resolve } = Promise.withResolvers<NodeJS.Signals>();
   let seen = false;
@@ -67,8 +69,7 @@ function firstSignal(): Promise<NodeJS.Signals> {
     seen = true;
     resolve(signal);
   };
-  process.on("SIGINT", onSignal);
-  process.on("SIGTERM", onSignal);
+  for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(name, onSignal);
   // Started by the demo: without its parent it has no purpose.
   if (process.channel !== undefined) process.once("disconnect", () => onSignal("SIGTERM"));
   return promise;

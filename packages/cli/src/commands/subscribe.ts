@@ -2,6 +2,7 @@ import type { ContentFilter, Message, SubscribeOptions } from "@threatbus/client
 import { type ConnectionOptions, connectTo, interruption } from "../connection.ts";
 import { CommandError, EXIT } from "../exit.ts";
 import { complain, print, safe, styled } from "../terminal.ts";
+import { TOPICS } from "../topics.ts";
 
 export interface SubscribeCommandOptions extends ConnectionOptions {
   readonly snapshot?: string;
@@ -13,10 +14,15 @@ export interface SubscribeCommandOptions extends ConnectionOptions {
 
 /**
  * `threatbus subscribe`: prints messages until interrupted, or until there were `count`.
- * @throws ClientError when the bus cannot be reached or refuses; CommandError (exit code 2) for a wrong filter
+ * @throws ClientError when the bus cannot be reached or refuses, or for a wrong option (exit code 2); CommandError (2)
+ *   for a filter that is not JSON
  */
 export async function subscribe(topics: readonly string[], options: SubscribeCommandOptions): Promise<void> {
   const signal = interruption();
+  for (const topic of topics) {
+    if (TOPICS.some((each) => each.startsWith(topic))) continue;
+    complain(safe(`warning: no message has a topic that begins with "${topic}" (there are ${TOPICS.join(", ")})`));
+  }
   const pretty = (options.format ?? (process.stdout.isTTY ? "pretty" : "json")) === "pretty";
   const client = connectTo(options, "threatbus subscribe", signal);
   let left = options.count ?? Number.POSITIVE_INFINITY;
@@ -28,7 +34,6 @@ export async function subscribe(topics: readonly string[], options: SubscribeCom
       if (left <= 0) break;
     }
   } catch (thrown) {
-    if (isInvalidOption(thrown)) throw new CommandError(thrown.message, EXIT.usage, thrown);
     if (!signal.aborted) throw thrown;
   } finally {
     await client.close();
@@ -56,10 +61,6 @@ function parseFilter(text: string): ContentFilter {
   } catch (cause) {
     throw new CommandError(`--filter is not JSON: ${safe(String(cause))}`, EXIT.usage, cause);
   }
-}
-
-function isInvalidOption(thrown: unknown): thrown is Error {
-  return thrown instanceof Error && "code" in thrown && thrown.code === "INVALID_OPTIONS";
 }
 
 /** Line breaks in JSON text stand only between its tokens, so a space does as well. */

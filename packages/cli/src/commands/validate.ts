@@ -3,7 +3,7 @@ import { readCandidates, readInput } from "../input.ts";
 import { complain, print, safe, styled } from "../terminal.ts";
 import { check, rejection, verdictJson } from "../verdict.ts";
 
-/** `threatbus validate`: exit code 1 when any object was refused, or there was none. */
+/** `threatbus validate`: exit code 1 when any object was refused. */
 export async function validate(file: string, options: { readonly jsonl?: boolean }): Promise<void> {
   let accepted = 0;
   let rejected = 0;
