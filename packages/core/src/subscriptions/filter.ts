@@ -63,8 +63,9 @@ function testsOf(filter: ContentFilter): Test[] {
     tests.push(({ stix }) => wanted.has(stix.object.created_by_ref));
   }
   for (const name of ["labels", "indicator_types"] as const) {
-    const wanted = filter[name];
-    if (wanted !== undefined) tests.push(({ stix }) => sharesOne(new Set(wanted), stix.object[name]));
+    if (filter[name] === undefined) continue;
+    const wanted = new Set(filter[name]);
+    tests.push(({ stix }) => sharesOne(wanted, stix.object[name]));
   }
   // Last, because it reads the pattern.
   if (object_paths !== undefined) {
