@@ -65,19 +65,19 @@ export class PrefixIndex<T> {
   }
 
   match(topic: string): Match<T> {
-    let owners: T[] | undefined;
-    const others: T[] = [];
+    let owners: ReadonlySet<T> | undefined;
+    const others = new Set<T>();
     for (const length of this.#longestFirst) {
       if (length > topic.length) continue;
       const holders = this.#holders.get(topic.slice(0, length));
       if (holders === undefined) continue;
       if (owners === undefined) {
-        owners = [...holders];
+        owners = holders;
         continue;
       }
-      for (const holder of holders) if (!owners.includes(holder) && !others.includes(holder)) others.push(holder);
+      for (const holder of holders) if (!owners.has(holder)) others.add(holder);
     }
-    return { owners: owners ?? [], others };
+    return { owners: [...(owners ?? [])], others: [...others] };
   }
 
   #countLength(length: number, change: 1 | -1): void {
