@@ -9,6 +9,7 @@ import {
 } from "@threatbus/core";
 import { decodeSnapshotEnvelope, type ParseLimits, parseStix } from "@threatbus/stix";
 import type { Batch, Sub } from "@threatbus/zmtp";
+import { Keep } from "./keep.ts";
 import { FRAME, frameKind, payloadStart } from "./messages.ts";
 
 /** Milliseconds of work after which the event loop gets a turn. */
@@ -44,6 +45,7 @@ export interface InboundParts {
  */
 export class Inbound extends StoppableWorker {
   readonly #parts: InboundParts;
+  readonly #keep = new Keep();
   /** Milliseconds worked since the event loop had its turn. */
   #worked = 0;
 
@@ -117,12 +119,12 @@ export class Inbound extends StoppableWorker {
   }
 
   #stix(frame: Buffer, start: number): Message | undefined {
-    const parsed = parseStix(frame.subarray(start), this.#parts.limits);
+    const parsed = parseStix(this.#keep.own(frame.subarray(start)), this.#parts.limits);
     return parsed.ok ? this.#parts.messages.stix(parsed.value) : this.#reject(parsed.error.rule, frame);
   }
 
   #envelope(frame: Buffer, start: number): Message | undefined {
-    const decoded = decodeSnapshotEnvelope(frame.subarray(start), this.#parts.limits);
+    const decoded = decodeSnapshotEnvelope(this.#keep.own(frame.subarray(start)), this.#parts.limits);
     if (!decoded.ok) return this.#reject(`envelope.${decoded.error.rule}`, frame);
     return this.#parts.messages.snapshotEnvelope(decoded.value);
   }
