@@ -54,6 +54,27 @@ test("pyzmq: a sender's objects reach every receiver that wants them, byte for b
   for (const app of [all, indicators, both]) assert.equal((await app.stop()).code, 0);
 });
 
+test("pyzmq: what one app answers to a snapshot request reaches the app that asked, and no other", async (t) => {
+  const programs = await pythonPrograms(t, "peers");
+  if (programs === undefined) return;
+  const bus = await startBus(t);
+  const known = indicator("198.51.100.30", { name: "known for long", x_custom: "kept" });
+  const answerer = start(t, `${programs}/python`, [`${scripts}/answerer.py`, String(bus.ports.manage), known]);
+  const other = receiver(t, programs, bus.ports.manage, ["stix2"]);
+  await Promise.all([answerer.line(/^ready$/), other.line(/^subscribed/)]);
+
+  const asker = receiver(t, programs, bus.ports.manage, ["stix2/indicator", "--snapshot", "5"]);
+  await answerer.line(/^answered INDICATOR 5$/);
+  const [, answer = ""] = await asker.line(/^message indicator (.*)$/);
+  assert.deepEqual(JSON.parse(answer), JSON.parse(known));
+  // The request went to the other app as well, the answer did not: the probe comes after it.
+  await other.line(/^message snapshotrequest .*"snapshot_type": ?1.*"snapshot": ?432000/);
+  await connectedSender(t, programs, bus.ports.sub, other);
+  assert.deepEqual(messages(other, "indicator"), []);
+  assert.deepEqual(messages(asker, "snapshotrequest"), []);
+  for (const app of [other, asker]) assert.equal((await app.stop()).code, 0);
+});
+
 test("pyzmq: heartbeats are answered, and unsubscribing ends the subscription", async (t) => {
   const programs = await pythonPrograms(t, "peers");
   if (programs === undefined) return;

@@ -1,14 +1,14 @@
 """An app that receives: subscribes, prints what comes, keeps its subscription alive.
 
-receiver.py MANAGE_PORT TOPIC...
+receiver.py MANAGE_PORT TOPIC... [--snapshot DAYS]
 
 Prints `subscribed P2P_TOPIC`, then `message TYPE JSON` for each message. Ends with `unsubscribed STATUS`
 on SIGTERM.
 """
 
+import argparse
 import json
 import signal
-import sys
 
 import zmq
 
@@ -52,11 +52,16 @@ def receive(context, port, topic, socket):
 
 
 def main():
-    port, topics = sys.argv[1], sys.argv[2:]
+    parser = argparse.ArgumentParser()
+    parser.add_argument("port")
+    parser.add_argument("topics", nargs="+")
+    parser.add_argument("--snapshot", type=int, default=0)
+    arguments = parser.parse_args()
+    port, topics = arguments.port, arguments.topics
     signal.signal(signal.SIGTERM, stop)
     context = zmq.Context()
     wanted = topics[0] if len(topics) == 1 else topics
-    reply = manage(context, port, {"action": "subscribe", "topic": wanted, "snapshot": 0})
+    reply = manage(context, port, {"action": "subscribe", "topic": wanted, "snapshot": arguments.snapshot})
     socket = context.socket(zmq.SUB)
     socket.connect(f"{HOST}:{reply['pub_port']}")
     socket.setsockopt(zmq.SUBSCRIBE, reply["topic"].encode())
