@@ -15,6 +15,8 @@ export interface Settings {
   readonly apps?: Readonly<Record<string, unknown>>;
   /** Top-level settings such as `drain_timeout`. */
   readonly top?: Readonly<Record<string, unknown>>;
+  /** Environment variables. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 export interface Bus {
@@ -43,7 +45,10 @@ export async function launch(t: TestContext, settings: Settings = {}, ports: Bus
   const file = join(cwd, "config.yaml");
   // JSON is YAML.
   await writeFile(file, JSON.stringify(config));
-  return start(t, process.execPath, [`${root}/packages/cli/bin/threatbus.ts`, "run", "-c", file], { cwd });
+  return start(t, process.execPath, [`${root}/packages/cli/bin/threatbus.ts`, "run", "-c", file], {
+    cwd,
+    ...(settings.env === undefined ? {} : { env: settings.env }),
+  });
 }
 
 /** Starts a bus and waits until it is ready; without `ports` the system chooses them. */
