@@ -51,6 +51,8 @@ export type DisconnectReason =
   | "connection-lost"
   | "heartbeat-timeout"
   | "request-timeout"
+  /** It took nothing while another connection with the same topic did: see TopicSender.dropStalled. */
+  | "stalled"
   | "closed"
   | Breach["reason"];
 

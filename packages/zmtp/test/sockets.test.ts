@@ -214,6 +214,30 @@ test("waiting ends when the last owner goes, and when the socket is closed", TIM
   assert.ok(log.has("dropped:linger"));
 });
 
+test("of two connections with one topic, one that takes nothing can be given up for the other", TIMEOUT, async (t) => {
+  const log = recorder();
+  const xpub = closing(t, new Xpub({ highWaterMark: 100_000, onEvent: log.onEvent }));
+  const address = await xpub.bind(LOOPBACK);
+  const sender = xpub.sender("topic");
+  const lost = await RawPeer.ready(t, address, "SUB");
+  lost.socket.pause();
+  lost.send(command("SUBSCRIBE", Buffer.from("topic")));
+  await until(() => sender.connections === 1);
+  while (sender.send(Buffer.from("topic"), Buffer.alloc(50_000)) === "sent") await nextTurn();
+  assert.equal(sender.dropStalled(), 0, "the only one stays");
+  const sub = closing(t, new Sub());
+  sub.subscribe("topic");
+  sub.connect(address);
+  await until(() => sender.connections === 2);
+  assert.equal(sender.send(Buffer.from("topic")), "full");
+  assert.equal(sender.dropStalled(), 1);
+  assert.ok(log.has("disconnected:stalled") && log.has("dropped:connection-lost"));
+  await sender.writable();
+  assert.equal(sender.send(Buffer.from("topic again")), "sent");
+  const batch = await sub.receive();
+  assert.equal(String(batch?.messages[0]?.[0]), "topic again");
+});
+
 test("a subscriber to everything that is full misses messages, and that is reported", TIMEOUT, async (t) => {
   const log = recorder();
   let subscriptions = 0;

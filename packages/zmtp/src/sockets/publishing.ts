@@ -23,6 +23,11 @@ export interface TopicSender {
   send(...parts: readonly Uint8Array[]): SendResult;
   /** Resolves when send would not say "full" (also when no owner is left or the socket closes); rejects only on abort. */
   writable(signal?: AbortSignal): Promise<void>;
+  /**
+   * Ends those owners that have no room although another owner has: what a lost network left of a peer that has
+   * connected again. For topics that belong to one peer; returns how many.
+   */
+  dropStalled(): number;
   /** Resolves when all bytes written for the owners so far were handed to the kernel, or those connections are gone. */
   flushed(signal?: AbortSignal): Promise<void>;
   /** Forgets the cache. A later send looks the connections up again. */

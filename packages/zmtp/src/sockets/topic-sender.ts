@@ -49,6 +49,14 @@ export class CachingSender implements TopicSender {
     }
   }
 
+  dropStalled(): number {
+    this.#refresh();
+    const stalled = this.#owners.filter(({ outbox }) => outbox.isFull() || !outbox.isWritable());
+    if (stalled.length === this.#owners.length) return 0;
+    for (const owner of stalled) owner.drop("stalled");
+    return stalled.length;
+  }
+
   async flushed(signal?: AbortSignal): Promise<void> {
     signal?.throwIfAborted();
     this.#refresh();

@@ -1,11 +1,14 @@
 import { type Message, type MessageType, type Outq, StoppableWorker, type WorkerContext } from "@threatbus/core";
 import type { SendResult, TopicSender } from "@threatbus/zmtp";
+import { type Clock, systemClock } from "./clock.ts";
 import { Gate } from "./gate.ts";
 import { frameHead } from "./messages.ts";
 import type { TurnBudget } from "./turn-budget.ts";
 
 /** Messages taken from the outq at once: so many are beyond its bound at most. */
 const BATCH = 512;
+/** Milliseconds without room after which a connection that takes nothing gives way to another one of the same app. */
+const STALL_LIMIT = 10_000;
 
 /** What the sender of one subscription needs. */
 export interface OutboundParts {
@@ -17,6 +20,7 @@ export interface OutboundParts {
   readonly onUnreachable: () => void;
   /** Where the worker reports that it failed. */
   readonly supervision: WorkerContext;
+  readonly clock?: Clock;
 }
 
 /**
@@ -70,17 +74,34 @@ export class Outbound extends StoppableWorker {
   }
 
   async #sendSome(signal: AbortSignal): Promise<void> {
-    const { budget, sender, outq, onUnreachable } = this.#parts;
+    const { budget, outq, onUnreachable } = this.#parts;
     while (budget.exhausted) await budget.nextTurn();
     await this.#gate.wait(signal);
     const before = this.#next;
     const result = this.#write();
     const count = this.#next - before;
     if (count > 0) outq.taskDone(count);
-    if (result === "full") await sender.writable(signal);
+    if (result === "full") await this.#room(signal);
     if (result !== "unsubscribed") return;
     this.#gate.close();
     onUnreachable();
+  }
+
+  /**
+   * Waits until the app takes more. An app that lost its network comes back on a new connection long before the system
+   * gives the old one up: that one must not hold up the new one.
+   */
+  async #room(signal: AbortSignal): Promise<void> {
+    const { sender, clock = systemClock } = this.#parts;
+    const timer = clock.after(STALL_LIMIT, () => {
+      sender.dropStalled();
+      timer.restart();
+    });
+    try {
+      await sender.writable(signal);
+    } finally {
+      timer.cancel();
+    }
   }
 
   /** Writes until the batch is through, the budget spent, or a message is not taken. */

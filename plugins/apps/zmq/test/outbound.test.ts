@@ -4,6 +4,7 @@ import { createMetrics, type OutqOptions } from "@threatbus/core";
 import type { SendResult, TopicSender } from "@threatbus/zmtp";
 import { Outbound } from "../src/outbound.ts";
 import { TurnBudget } from "../src/turn-budget.ts";
+import { FakeClock } from "./fake-clock.ts";
 import { newOutq } from "./outq.ts";
 import { indicatorJson, sightingJson, stixMessage } from "./samples.ts";
 import { supervision } from "./supervision.ts";
@@ -16,6 +17,8 @@ class FakeSender implements TopicSender {
   readonly topic = TOPIC;
   readonly connections = 1;
   readonly sent: string[] = [];
+  /** How often it was asked to end connections that take nothing. */
+  stalls = 0;
   answer: SendResult = "sent";
   #room = Promise.withResolvers<void>();
 
@@ -25,6 +28,10 @@ class FakeSender implements TopicSender {
   }
   writable(): Promise<void> {
     return this.#room.promise;
+  }
+  dropStalled(): number {
+    this.stalls += 1;
+    return 0;
   }
   async flushed(): Promise<void> {}
   close(): void {}
@@ -41,14 +48,15 @@ function setUp(t: TestContext, budget = new TurnBudget(), options: Partial<OutqO
   const sender = new FakeSender();
   const unreachable: number[] = [];
   const onUnreachable = () => void unreachable.push(sender.sent.length);
-  const parts = { name: "app", outq, sender, budget, onUnreachable, supervision: supervision() };
+  const clock = new FakeClock();
+  const parts = { name: "app", outq, sender, budget, onUnreachable, supervision: supervision(), clock };
   const outbound = new Outbound(parts);
   t.after(async () => {
     outbound.stop();
     await outbound.join();
   });
   outbound.start();
-  return { outq, sender, outbound, unreachable };
+  return { outq, sender, outbound, unreachable, clock };
 }
 
 test("a message stays until the connection takes it, and the order is kept", async (t) => {
@@ -66,6 +74,22 @@ test("a message stays until the connection takes it, and the order is kept", asy
     messages.map(({ type, bytes }) => `${TOPIC}${type} ${bytes}`),
   );
   assert.equal(outbound.unsent, 0);
+});
+
+test("while the app takes nothing, connections that stall are given up every ten seconds, and the timer ends", async (t) => {
+  const { outq, sender, outbound, clock } = setUp(t);
+  sender.answer = "full";
+  outbound.open();
+  outq.offer(stixMessage(indicatorJson()));
+  await until("the wait for room", () => clock.running === 1);
+  clock.advance(9_999);
+  assert.equal(sender.stalls, 0);
+  clock.advance(1);
+  clock.advance(10_000);
+  assert.equal(sender.stalls, 2);
+  sender.makeRoom();
+  await until("the message", () => sender.sent.length === 1);
+  assert.equal(clock.running, 0);
 });
 
 test("a send that finds nobody is reported, and the message waits for the app", async (t) => {
