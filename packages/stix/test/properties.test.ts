@@ -165,6 +165,7 @@ test("a point IoC that is written reads as the same", () => {
     joinObservations(["[a:b = 'x'] OR [a:b = 'y']", "[c:d = 'z']"]),
     "([a:b = 'x'] OR [a:b = 'y']) AND [c:d = 'z']",
   );
+  assert.equal(joinObservations(["[a:b = 'x'] // one", "[c:d = '//']"]), "[a:b = 'x'] // one\n AND [c:d = '//']");
 });
 
 test("what passes as a usual point without the parser, the parser accepts and reads the same", () => {

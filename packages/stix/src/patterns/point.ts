@@ -86,8 +86,14 @@ function needsParentheses(pattern: string): boolean {
   return parsed.ok && parsed.value.kind === "observation-chain" && parsed.value.operator !== "AND";
 }
 
+/** A line comment at the end of a pattern would take what is written behind it; then even a stray comma is no mistake. */
+function closeComment(pattern: string): string {
+  return parsePattern(`${pattern},`).ok ? `${pattern}\n` : pattern;
+}
+
 /** One pattern that wants all of the given ones. */
 export function joinObservations(patterns: readonly string[]): string {
   if (patterns.length < 2) return patterns.join("");
-  return patterns.map((pattern) => (needsParentheses(pattern) ? `(${pattern})` : pattern)).join(" AND ");
+  const closed = patterns.map(closeComment);
+  return closed.map((pattern) => (needsParentheses(pattern) ? `(${pattern})` : pattern)).join(" AND ");
 }
