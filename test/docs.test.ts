@@ -36,10 +36,17 @@ test("every relative link leads to a file", async () => {
   assert.deepEqual(broken, []);
 });
 
-test("docs/operations.md names every metric of the bus", () => {
+test("docs/operations.md names every metric of the bus with its labels, and no other", () => {
   const text = read("docs/operations.md");
-  const missing = Object.keys(METRICS).filter((name) => !text.includes(`\`${name}\``));
-  assert.deepEqual(missing, []);
+  const documented = [...text.matchAll(/^\| `([a-z_]+)` +\| ([a-z, ]*?) *\|/gm)].map(([, name, labels]) => [
+    name,
+    labels,
+  ]);
+  const defined = Object.entries(METRICS).map(([name, { labels }]) => [name, labels.join(", ")]);
+  assert.deepEqual(
+    documented.filter(([name]) => /^(threatbus|process|nodejs)_/.test(name ?? "")),
+    defined,
+  );
 });
 
 test("every test that the README names exists", async () => {

@@ -17,6 +17,8 @@ export interface OutqEnvironment {
   readonly deduplicate?: boolean;
   /** Hears of each message that is lost here. */
   readonly onDrop?: (reason: "overflow" | "disconnected" | "unsubscribed", count: number, queue: Outq) => void;
+  /** Hears of the messages that were dealt with. */
+  readonly onDone?: (count: number) => void;
   /** Hears of an `onDisconnect` that threw. */
   readonly onError?: (error: unknown, queue: Outq) => void;
   readonly patience?: PatienceLimits;
@@ -98,7 +100,13 @@ export class Outq implements DeliveryQueue, Source<Message> {
     return messages;
   }
 
-  taskDone(count?: number): void {
+  taskDone(count = 1): void {
+    this.#queue.taskDone(count);
+    this.#environment.onDone?.(count);
+  }
+
+  /** Answers for messages that were taken and could not be handed on; the plugin counts them as dropped. */
+  abandon(count: number): void {
     this.#queue.taskDone(count);
   }
 

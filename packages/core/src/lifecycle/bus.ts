@@ -5,10 +5,12 @@ import type { BackbonePlugin } from "../contracts/backbone-plugin.ts";
 import type { Logger } from "../contracts/logger.ts";
 import type { Message } from "../contracts/message.ts";
 import { messageOf, ThreatBusError } from "../errors.ts";
+import { CountedInq } from "../flow/counted-inq.ts";
 import { InqSplit } from "../flow/inq-split.ts";
 import { JoinableQueue } from "../flow/joinable-queue.ts";
 import { createMessageFactory } from "../flow/message-factory.ts";
 import { Outq } from "../flow/outq.ts";
+import { FlowCounts } from "../observe/flow-counts.ts";
 import { counter, gauge } from "../observe/metrics.ts";
 import { InternalSubscriber } from "../subscriptions/internal.ts";
 import { Snapshots } from "../subscriptions/snapshots.ts";
@@ -18,6 +20,8 @@ import { OutqDrops } from "./outq-drops.ts";
 const INQ_CAPACITY = 10_000;
 /** Milliseconds that a plugin may take to stop when the drain is over; far more than a socket lingers. */
 const STOP_TIMEOUT = 5_000;
+/** The bus itself as a source and reader of messages. */
+const BUS = "threatbus";
 const INTERNAL_TOPICS = ["threatbus/snapshotrequest", "threatbus/snapshotenvelope"];
 
 export interface ThreatBusOptions {
@@ -54,6 +58,7 @@ export class ThreatBus {
   readonly #owners = new WeakMap<Outq, string>();
   readonly #snapshots: Snapshots;
   readonly #drops: OutqDrops;
+  readonly #counts: FlowCounts;
   readonly #failed: { plugin: string; error: unknown }[] = [];
   #split: InqSplit | undefined;
   #internal: InternalSubscriber | undefined;
@@ -64,14 +69,15 @@ export class ThreatBus {
     this.#config = config;
     this.#logger = logger;
     this.#metrics = metrics;
-    this.#drops = new OutqDrops(logger, counter(metrics, "threatbus_messages_dropped_total"));
+    this.#drops = new OutqDrops(logger, metrics);
+    this.#counts = new FlowCounts(metrics);
     this.#snapshots = new Snapshots({
-      inq: this.#inq,
-      messages: createMessageFactory("threatbus"),
+      inq: this.#inqOf(BUS),
+      messages: createMessageFactory(BUS),
       logger,
       timeout: config.snapshot_timeout,
     });
-    this.#offerGauges();
+    this.#offerMetrics();
   }
 
   /**
@@ -149,7 +155,7 @@ export class ThreatBus {
   }
 
   async #subscribeInternally(): Promise<void> {
-    const queue = this.#createOutq("threatbus", { name: "snapshots" });
+    const queue = this.#createOutq(BUS, { name: "snapshots" });
     this.#internal = new InternalSubscriber(queue, (message) => this.#handleInternal(message), {
       logger: this.#logger,
       metrics: this.#metrics,
@@ -204,7 +210,7 @@ export class ThreatBus {
     return {
       config,
       logger: this.#logger.child({ component: name }),
-      inq: this.#inq,
+      inq: this.#inqOf(name),
       metrics: this.#metrics,
       signal: this.#abort.signal,
       messages: createMessageFactory(name),
@@ -214,12 +220,18 @@ export class ThreatBus {
     };
   }
 
+  #inqOf(source: string): CountedInq {
+    return new CountedInq(this.#inq, (counts) => this.#counts.received(source, counts));
+  }
+
   #createOutq(component: string, options: OutqOptions): Outq {
     const { backbones } = this.#config;
     const deduplicate = backbones.length > 1 || backbones.some(({ definition }) => !definition.deliversOnce);
     const made = new Outq(options, {
       deduplicate,
-      onDrop: (reason, count, queue) => this.#drops.note(component, reason, count, queue.name),
+      onDrop: this.#drops.of(component, options.name),
+      // What the bus tells itself is delivered to nobody.
+      ...(component === BUS ? {} : { onDone: (count) => this.#counts.delivered(component, count) }),
       onError: (error, queue) => {
         const fields = { plugin: component, subscription: queue.name, error: messageOf(error) };
         this.#logger.error(fields, "a plugin failed to handle the end of a subscription");
@@ -284,7 +296,9 @@ export class ThreatBus {
     await Promise.all(steps);
   }
 
-  #offerGauges(): void {
+  #offerMetrics(): void {
+    // There from the start, so that a first restart is seen as a change.
+    counter(this.#metrics, "threatbus_worker_restarts_total");
     gauge(this.#metrics, "threatbus_inq_messages", (metric) => metric.set(this.#inq.size));
     gauge(this.#metrics, "threatbus_subscriptions", (metric) => metric.set(this.#subscriptions.size));
     gauge(this.#metrics, "threatbus_snapshots_open", (metric) => metric.set(this.#snapshots.size));

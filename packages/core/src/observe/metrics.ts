@@ -12,13 +12,13 @@ interface MetricEntry {
 export const METRICS = {
   threatbus_messages_received_total: {
     type: "counter",
-    help: "Messages that app plugins put into the inq.",
+    help: "Messages put into the inq, by the plugin that did (threatbus: the bus itself, for snapshots).",
     labels: ["source", "type"],
   },
   threatbus_messages_delivered_total: {
     type: "counter",
-    help: "Messages that app plugins took out of outqs and finished.",
-    labels: ["type"],
+    help: "Messages that app plugins took out of outqs and handed on, by plugin.",
+    labels: ["component"],
   },
   threatbus_messages_dropped_total: {
     type: "counter",
@@ -55,12 +55,28 @@ type LabelOf<Name extends keyof Entries> = Entries[Name]["labels"][number];
 export type CounterName = NamesOf<"counter">;
 export type GaugeName = NamesOf<"gauge">;
 
-/** The counter of that name in `registry`, made at first use. */
-export function counter<Name extends CounterName>(registry: Registry, name: Name): Counter<LabelOf<Name>> {
+export type CounterOf<Name extends CounterName> = Counter<LabelOf<Name>>;
+
+/**
+ * The counter of that name in `registry`, made at first use.
+ * @param collect brings it up to date when somebody asks for it; only that of the first use counts.
+ */
+export function counter<Name extends CounterName>(
+  registry: Registry,
+  name: Name,
+  collect?: (counter: CounterOf<Name>) => void,
+): CounterOf<Name> {
   const existing = registry.getSingleMetric(name);
   if (existing instanceof Counter) return existing;
   const { help, labels } = METRICS[name];
-  return new Counter({ name, help, labelNames: [...labels] as LabelOf<Name>[], registers: [registry] });
+  const made: CounterOf<Name> = new Counter({
+    name,
+    help,
+    labelNames: [...labels] as LabelOf<Name>[],
+    registers: [registry],
+    ...(collect === undefined ? {} : { collect: () => collect(made) }),
+  });
+  return made;
 }
 
 /**
@@ -109,14 +125,8 @@ function lazyCounter(
   name: "process_cpu_user_seconds_total" | "process_cpu_system_seconds_total",
   read: () => number,
 ): void {
-  const { help } = METRICS[name];
-  const made: Counter = new Counter({
-    name,
-    help,
-    registers: [registry],
-    collect: () => {
-      made.reset();
-      made.inc(read());
-    },
+  counter(registry, name, (metric) => {
+    metric.reset();
+    metric.inc(read());
   });
 }

@@ -165,7 +165,7 @@ export class Subscriptions {
     const undelivered = outq.size + outbound.unsent;
     if (outbound.unsent > 0) {
       reports.undelivered("subscription-ended", outbound.unsent, name);
-      outq.taskDone(outbound.unsent);
+      outq.abandon(outbound.unsent);
     }
     await this.#giveBack(outq);
     const fields = { subscription: name, reason, undelivered };

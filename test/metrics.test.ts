@@ -1,0 +1,126 @@
+/** The metrics that docs/operations.md lists are there, and true after a short flow through a whole bus. */
+import assert from "node:assert/strict";
+import { type TestContext, test } from "node:test";
+import zmq from "@threatbus/app-zmq";
+import inmem from "@threatbus/backbone-inmem";
+import { connect } from "@threatbus/client";
+import { createMetrics, loadConfig, METRICS, ThreatBus, watchEventLoop } from "@threatbus/core";
+import { eventually, indicator, numberedIndicator, RecordingLogger, sighting } from "@threatbus/testkit";
+import { Pub, Req } from "@threatbus/zmtp";
+import { folder } from "./interop/support/process.ts";
+
+const MAX_ITEMS = 4;
+
+/** A bus as `threatbus run` makes it, in this process, with queues of four messages. */
+async function startBus(t: TestContext) {
+  const environment = {
+    // What the stuck subscription holds is not waited for at the end.
+    THREATBUS_DRAIN_TIMEOUT: "10ms",
+    THREATBUS_PLUGINS__APPS__ZMQ__MANAGE: "0",
+    THREATBUS_PLUGINS__APPS__ZMQ__PUB: "0",
+    THREATBUS_PLUGINS__APPS__ZMQ__SUB: "0",
+    THREATBUS_PLUGINS__APPS__ZMQ__MAX_ITEMS: String(MAX_ITEMS),
+  };
+  const loaded = await loadConfig({
+    cwd: await folder(t),
+    env: environment,
+    plugins: async (requests) =>
+      requests.map((request) => ({
+        request,
+        ok: true as const,
+        definition: request.kind === "app" ? zmq : inmem,
+        origin: "built in",
+      })),
+  });
+  assert.ok(loaded.ok);
+  const logger = new RecordingLogger();
+  const metrics = createMetrics();
+  const endWatch = watchEventLoop({ logger, metrics });
+  const bus = new ThreatBus({ config: loaded.config, logger, metrics });
+  t.after(async () => {
+    await bus.stop();
+    endWatch();
+  });
+  const { addresses } = await bus.start();
+  const portOf = (name: string) => Number(new URL(addresses.find((each) => each.name === name)?.url ?? "").port);
+  return { metrics, ports: { manage: portOf("manage"), sub: portOf("sub") } };
+}
+
+/** A subscription whose app never comes: all stays in its queue. @returns its p2p topic. */
+async function stuckSubscription(t: TestContext, manage: number): Promise<string> {
+  const req = new Req();
+  t.after(() => req.close());
+  req.connect({ host: "127.0.0.1", port: manage });
+  const reply = await req.request(Buffer.from(JSON.stringify({ action: "subscribe", topic: "stix2", name: "stuck" })));
+  return JSON.parse(reply.toString()).topic;
+}
+
+/** Sends frames to the bus as an app that checks nothing. */
+async function rawPublisher(t: TestContext, port: number): Promise<(frame: string) => void> {
+  const pub = new Pub();
+  t.after(() => pub.close());
+  pub.connect({ host: "127.0.0.1", port });
+  await pub.subscribed("");
+  const sender = pub.sender("");
+  return (frame) => assert.equal(sender.send(Buffer.from(frame)), "sent");
+}
+
+test("after a short flow every metric is there with the value it should have", async (t) => {
+  const { metrics, ports } = await startBus(t);
+  const valuesOf = async () => {
+    const lines = (await metrics.metrics()).split("\n").filter((line) => line !== "" && !line.startsWith("#"));
+    return new Map(lines.map((line) => [line.slice(0, line.lastIndexOf(" ")), Number(line.split(" ").at(-1))]));
+  };
+  const becomes = (name: string, value: number) =>
+    eventually(`${name} ${value}`, async () => (await valuesOf()).get(name) === value);
+
+  const app = connect({ endpoint: `tcp://127.0.0.1:${ports.manage}`, timeouts: { close: 100 } });
+  const reading = app.subscribe("stix2");
+  let read = 0;
+  const reader = (async () => {
+    for await (const _ of reading) read += 1;
+  })();
+  t.after(async () => {
+    await app.close();
+    await reader;
+  });
+  await becomes("threatbus_zmq_subscriptions", 1);
+  await stuckSubscription(t, ports.manage);
+  const publish = await rawPublisher(t, ports.sub);
+  // One at a time: the reading app must not meet the bound that the stuck one is to meet.
+  for (let index = 0; index < 5; index += 1) {
+    publish(`stix2/indicator ${numberedIndicator(index).bytes}`);
+    await becomes('threatbus_messages_delivered_total{component="zmq"}', index + 1);
+  }
+  publish("stix2/indicator {");
+  publish("other/topic {}");
+  publish(`stix2/indicator ${indicator().bytes}`);
+  await becomes('threatbus_messages_delivered_total{component="zmq"}', 6);
+  publish(`stix2/sighting ${sighting().bytes}`);
+  await becomes('threatbus_messages_delivered_total{component="zmq"}', 7);
+
+  await eventually("the app has all", () => read === 7);
+
+  const values = await valuesOf();
+  const expected = {
+    'threatbus_messages_received_total{source="zmq",type="indicator"}': 6,
+    'threatbus_messages_received_total{source="zmq",type="sighting"}': 1,
+    'threatbus_messages_delivered_total{component="zmq"}': 7,
+    'threatbus_messages_dropped_total{component="zmq",reason="json.syntax"}': 1,
+    'threatbus_messages_dropped_total{component="zmq",reason="topic"}': 1,
+    'threatbus_messages_dropped_total{component="zmq",reason="overflow"}': 7 - MAX_ITEMS,
+    threatbus_outq_messages: MAX_ITEMS,
+    threatbus_inq_messages: 0,
+    threatbus_subscriptions: 2,
+    threatbus_snapshots_open: 0,
+    threatbus_zmq_subscriptions: 2,
+    'threatbus_zmq_management_requests_total{action="subscribe",status="success"}': 2,
+  };
+  assert.deepEqual(Object.fromEntries(Object.keys(expected).map((name) => [name, values.get(name)])), expected);
+  const text = await metrics.metrics();
+  for (const [name, { type }] of Object.entries(METRICS)) assert.ok(text.includes(`# TYPE ${name} ${type}\n`), name);
+  for (const name of Object.keys(METRICS).filter((each) => /^(process|nodejs)_/.test(each)))
+    assert.ok(Number(values.get(name)) > 0, name);
+  for (const quantile of ["0.99", "1"])
+    assert.ok(Number(values.get(`threatbus_event_loop_delay_seconds{quantile="${quantile}"}`)) >= 0);
+});
