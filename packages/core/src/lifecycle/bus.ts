@@ -22,6 +22,8 @@ const INQ_CAPACITY = 10_000;
 const STOP_TIMEOUT = 5_000;
 /** The bus itself as a source and reader of messages. */
 const BUS = "threatbus";
+/** The longest time a Node timer can wait, in milliseconds. */
+const LONGEST_TIMER = 2 ** 31 - 1;
 const INTERNAL_TOPICS = ["threatbus/snapshotrequest", "threatbus/snapshotenvelope"];
 
 export interface ThreatBusOptions {
@@ -62,6 +64,8 @@ export class ThreatBus {
   readonly #failed: { plugin: string; error: unknown }[] = [];
   #split: InqSplit | undefined;
   #internal: InternalSubscriber | undefined;
+  /** Runs from start to stop: with no socket open, Node would end the process although the bus runs or drains. */
+  #alive: NodeJS.Timeout | undefined;
   /** Messages that were not delivered before the bus stopped. */
   #undelivered = 0;
 
@@ -85,11 +89,17 @@ export class ThreatBus {
    * @throws ThreatBusError when no backbone starts, or when every configured app plugin fails.
    */
   async start(): Promise<StartReport> {
-    await this.#startBackbones();
-    await this.#subscribeInternally();
-    const addresses = await this.#startApps();
-    this.#reportConcerns();
-    return { addresses, failed: this.#failed };
+    this.#alive = setInterval(() => undefined, LONGEST_TIMER);
+    try {
+      await this.#startBackbones();
+      await this.#subscribeInternally();
+      const addresses = await this.#startApps();
+      this.#reportConcerns();
+      return { addresses, failed: this.#failed };
+    } catch (error) {
+      clearInterval(this.#alive);
+      throw error;
+    }
   }
 
   /**
@@ -110,6 +120,7 @@ export class ThreatBus {
     await Promise.all([this.#split?.join(), this.#internal?.join()]);
     for (const queue of [...this.#subscriptions.keys()]) queue.close();
     this.#drops.flush();
+    clearInterval(this.#alive);
     return { undelivered: this.#undelivered };
   }
 
@@ -247,6 +258,11 @@ export class ThreatBus {
     this.#subscriptions.set(queue, [...(this.#subscriptions.get(queue) ?? []), ...distinct]);
     for (const topic of distinct)
       for (const backbone of this.#backbones.values()) await backbone.subscribe(topic, queue);
+    if (!this.#subscriptions.has(queue)) {
+      // It was ended while a backbone took its time: nothing may go on being routed to it.
+      await this.#endRoutes(distinct, queue);
+      return undefined;
+    }
     return this.#snapshots.request(distinct, seconds, queue);
   }
 
@@ -254,9 +270,13 @@ export class ThreatBus {
     const topics = this.#subscriptions.get(queue) ?? [];
     this.#subscriptions.delete(queue);
     this.#snapshots.cancel(queue);
+    await this.#endRoutes(topics, queue);
+    queue.close();
+  }
+
+  async #endRoutes(topics: readonly string[], queue: Outq): Promise<void> {
     for (const topic of topics)
       for (const backbone of this.#backbones.values()) await backbone.unsubscribe(topic, queue);
-    queue.close();
   }
 
   async #drain(deadline: AbortSignal): Promise<void> {

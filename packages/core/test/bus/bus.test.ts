@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { join } from "node:path";
 import { test } from "node:test";
+import { promisify } from "node:util";
 import type { SnapshotRequestMessage } from "../../src/contracts/message.ts";
 import type { SnapshotResults } from "../../src/contracts/queues.ts";
 import { ThreatBusError } from "../../src/errors.ts";
@@ -142,6 +145,12 @@ test("a plugin that hangs while it stops is left behind after the drain time", a
   );
 });
 
+test("a process without sockets lives until its bus has stopped, also when a plugin hangs", async () => {
+  const program = join(import.meta.dirname, "idle-process.ts");
+  const { stdout } = await promisify(execFile)(process.execPath, [program]);
+  assert.equal(stdout, "stopped\n");
+});
+
 test("a worker that throws is started again, and the bus goes on", async (t) => {
   const failures: string[] = [];
   class Fragile extends StoppableWorker {
@@ -276,6 +285,25 @@ test("a snapshot goes from the one who asks over the bus to the apps and back", 
   assert.deepEqual(answer.bytes, found.bytes);
   queue.taskDone();
   await asking.context.unsubscribe(queue);
+});
+
+test("a subscription that ends while a backbone still makes it leaves no route and no snapshot", async (t) => {
+  const app = new TestApp("app", []);
+  const inner = new TestBackbone("inner", []);
+  const { promise: made, resolve: make } = Promise.withResolvers<void>();
+  const { bus } = makeBus(t, { apps: { app }, backbones: { inner } });
+  await bus.start();
+  const queue = app.context.createOutq({ name: "q" });
+  const subscribe = inner.subscribe.bind(inner);
+  inner.subscribe = async (topic, to) => {
+    await made;
+    await subscribe(topic, to);
+  };
+  const subscribing = app.context.subscribe(["stix2/indicator", "stix2/sighting"], queue, 60);
+  await app.context.unsubscribe(queue);
+  make();
+  assert.equal(await subscribing, undefined);
+  assert.equal([...inner.router.queues].includes(queue), false);
 });
 
 // A list of topics was an error too in the reference; here it is how one subscription gets several topics.

@@ -117,11 +117,9 @@ export interface BusParts {
   readonly drainTimeout?: number;
 }
 
-/** A bus of these plugins; it is stopped after the test, if it was not in it. */
-export function makeBus(t: TestContext, { apps = { idle: appPlugin() }, backbones, drainTimeout = 60_000 }: BusParts) {
-  const { logger, lines } = recordingLogger();
-  const metrics = new Registry();
-  const config = {
+/** A configuration with these plugins. */
+export function configOf({ apps = { idle: appPlugin() }, backbones, drainTimeout = 60_000 }: BusParts) {
+  return {
     logging: {
       console: false,
       console_verbosity: "INFO",
@@ -136,6 +134,13 @@ export function makeBus(t: TestContext, { apps = { idle: appPlugin() }, backbone
     apps: Object.entries(apps).map(([name, plugin]) => configuredApp(name, plugin)),
     backbones: Object.entries(backbones).map(([name, plugin]) => configuredBackbone(name, plugin)),
   } as const;
+}
+
+/** A bus of these plugins; it is stopped after the test, if it was not in it. */
+export function makeBus(t: TestContext, parts: BusParts) {
+  const { logger, lines } = recordingLogger();
+  const metrics = new Registry();
+  const config = configOf(parts);
   const bus = new ThreatBus({ config, logger, metrics });
   let stopped: Promise<{ undelivered: number }> | undefined;
   const stop = () => {
@@ -143,8 +148,5 @@ export function makeBus(t: TestContext, { apps = { idle: appPlugin() }, backbone
     return stopped;
   };
   t.after(stop);
-  // The bus waits with timers that do not keep a process alive; a test has to live until it is done.
-  const alive = setInterval(() => undefined, 60_000);
-  t.after(() => clearInterval(alive));
   return { bus, stop, lines, metrics };
 }
