@@ -7,6 +7,7 @@ import { type TestContext, test } from "node:test";
 import { root } from "../../scripts/python/environments.ts";
 import { indicator } from "../interop/support/objects.ts";
 import { folder } from "../interop/support/process.ts";
+import { eventually } from "../interop/support/wait.ts";
 import { type Bus, records, startBus, stopCleanly } from "./support/bus.ts";
 import { app, nextText } from "./support/client.ts";
 
@@ -20,7 +21,7 @@ async function plugin(t: TestContext, steps: { run?: string; stopIntake?: string
     export default {
       kind: "app", name: "faulty", description: "Fails", configSchema: z.strictObject({}),
       create: () => ({
-        async run() { ${steps.run ?? ""}; return []; },
+        async run(context) { ${steps.run ?? ""}; return []; },
         async stopIntake() { ${steps.stopIntake ?? ""} },
         async stop() { ${steps.stop ?? ""} },
       }),
@@ -28,6 +29,34 @@ async function plugin(t: TestContext, steps: { run?: string; stopIntake?: string
   );
   return file;
 }
+
+/** A `run` whose worker throws at its first start and waits at its second. */
+const FRAGILE_WORKER = `
+  const { StoppableWorker } = await import(${JSON.stringify(`${root}/packages/core/src/index.ts`)});
+  class Fragile extends StoppableWorker {
+    failed = false;
+    async run(signal) {
+      if (!this.failed) { this.failed = true; throw new Error("broken on purpose"); }
+      context.logger.info({}, "the worker works");
+      await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
+    }
+  }
+  const worker = new Fragile("fragile", context);
+  context.signal.addEventListener("abort", () => worker.stop(), { once: true });
+  worker.start();`;
+
+test("a worker that throws is logged and started again, and the bus goes on", async (t) => {
+  const module = await plugin(t, { run: FRAGILE_WORKER });
+  const bus = await startBus(t, { apps: { faulty: { module } } });
+  await assertWorks(t, bus);
+  await eventually("the second start", () => records(bus.child).find(({ msg }) => msg === "the worker works"));
+  const failures = records(bus.child).filter(({ worker }) => worker === "fragile");
+  assert.deepEqual(
+    failures.map(({ level, error }) => [level, error]),
+    [["ERROR", "broken on purpose"]],
+  );
+  await stopCleanly(bus);
+});
 
 async function assertWorks(t: TestContext, bus: Bus): Promise<void> {
   const client = app(t, bus, "works");

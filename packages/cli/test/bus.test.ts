@@ -59,6 +59,20 @@ test("an interrupted subscription ends with 0, and with 130 where messages are m
   }
 });
 
+test("an interrupted publish keeps what it has published, and ends with 130", async (t) => {
+  const { bus, manage } = await startBus(t);
+  const subscriber = start(t, ["subscribe", "stix2", "--manage", manage, "--count", "1"]);
+  await subscribed(bus);
+  const input = `${JSON.stringify(GOOD)}\nno json\n`;
+  const publisher = start(t, ["publish", "-", "--manage", manage], { input, inputStaysOpen: true });
+  await publisher.seen(/^line 2: /m);
+  assert.equal((await subscriber.ended).stdout, `${JSON.stringify(GOOD)}\n`);
+  publisher.kill("SIGINT");
+  const { code, stderr } = await publisher.ended;
+  assert.equal(code, 130);
+  assert.match(stderr, /\n1 published, 1 rejected\n$/);
+});
+
 test("without a bus publish and subscribe say so and end with 1", async (t) => {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");

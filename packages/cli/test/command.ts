@@ -66,14 +66,18 @@ export class Running {
 export interface StartOptions {
   readonly input?: string | Buffer;
   readonly cwd?: string;
+  /** Standard input does not end behind `input`. */
+  readonly inputStaysOpen?: boolean;
 }
 
 /** Starts the command; it is gone when the test is. */
-export function start(t: TestContext, args: readonly string[], { input, cwd = tmpdir() }: StartOptions = {}): Running {
+export function start(t: TestContext, args: readonly string[], options: StartOptions = {}): Running {
+  const { input = "", cwd = tmpdir(), inputStaysOpen = false } = options;
   const env = { PATH: process.env.PATH, HOME: process.env.HOME, TMPDIR: process.env.TMPDIR };
   const child = spawn(process.execPath, [BIN, ...args], { cwd, env });
   const running = new Running(child);
-  child.stdin.end(input ?? "");
+  child.stdin.write(input);
+  if (!inputStaysOpen) child.stdin.end();
   t.after(async () => {
     child.kill("SIGKILL");
     await running.ended;

@@ -90,6 +90,40 @@ test("check-config and run report all errors of a configuration at once, with ex
   assert.equal(missing.code, 78);
 });
 
+test("a configuration of the Python program is told which of its plugins are missing, and loads without those", async (t) => {
+  const kept = `logging:
+  console: true
+  console_verbosity: DEBUG
+  file: false
+  file_verbosity: DEBUG
+  filename: threatbus.log
+plugins:
+  backbones:
+    inmem:
+  apps:
+    zmq:
+      host: "127.0.0.1"
+      manage: 13370
+      pub: 13371
+      sub: 13372
+`;
+  const missing = `    zeek:
+      host: "127.0.0.1"
+      port: 47761
+      module_namespace: Tenzir
+    misp:
+      api: {host: https://misp.example.org, ssl: false, key: abc}
+      zmq: {host: localhost, port: 50000}
+`;
+  const all = await run(t, ["check-config"], { cwd: await configFolder(t, kept + missing) });
+  assert.equal(all.code, 78);
+  assert.match(all.stderr, /^threatbus: 2 errors .*\n {2}plugins\.apps\.zeek: .*\n {2}plugins\.apps\.misp: /);
+  assert.equal(all.stderr.includes("abc"), false);
+  const { code, stdout, stderr } = await run(t, ["check-config"], { cwd: await configFolder(t, kept) });
+  assert.deepEqual([code, stderr], [0, ""]);
+  assert.match(stdout, /backbones: inmem; apps: zmq\n$/);
+});
+
 test("check-config and plugins say what is configured", async (t) => {
   const cwd = await configFolder(t, busConfig());
   const checked = await run(t, ["check-config"], { cwd });

@@ -28,8 +28,6 @@ export function demoApp(): { readonly managePort: number; readonly signal: Abort
   const stop = new AbortController();
   process.once("disconnect", () => stop.abort());
   process.once("SIGTERM", () => stop.abort());
-  // Ctrl-C goes to the whole group of processes; the parent ends this one.
-  process.on("SIGINT", () => {});
   return { managePort: z.coerce.number().int().min(1).max(65_535).parse(process.argv[2]), signal: stop.signal };
 }
 

@@ -24,7 +24,8 @@ export class DemoProcess {
     // Built packages hold .js files where the source has .ts.
     const built = module.replace(/\.ts$/, extname(import.meta.url));
     const path = fileURLToPath(new URL(built, import.meta.url));
-    this.#child = fork(path, args, { cwd, stdio: ["ignore", "ignore", "pipe", "ipc"] });
+    // In a group of its own: ctrl-C must not end the bus before the apps that still speak with it.
+    this.#child = fork(path, args, { cwd, detached: true, stdio: ["ignore", "ignore", "pipe", "ipc"] });
     this.#ended = new Promise((resolve) => {
       this.#child.once("exit", resolve);
       this.#child.once("error", resolve);
