@@ -56,10 +56,26 @@ function withoutBraces(text: string): string {
   return text.slice(start, end);
 }
 
-/** Any form that Python's uuid.UUID reads, apart from `_` and `+`: other hyphens, braces, `urn:uuid:`. */
+/** The digits of a UUID in any form that Python's uuid.UUID reads: without hyphens, braces and `urn:uuid:`. */
+function digitsOf(text: string): string {
+  return withoutBraces(text.replaceAll("urn:", "").replaceAll("uuid:", "")).replaceAll("-", "");
+}
+
+/** Any form that Python's uuid.UUID reads, apart from `_` and `+`. */
 function isLooseUuid(text: string): boolean {
-  const digits = withoutBraces(text.replaceAll("urn:", "").replaceAll("uuid:", "")).replaceAll("-", "");
+  const digits = digitsOf(text);
   return HEX_32.test(digits) && isVariant(digits.charCodeAt(VARIANT_DIGIT));
+}
+
+/**
+ * An identifier in the usual form, small letters and hyphens in their places, however it was written.
+ * @param text an identifier that was checked
+ */
+export function usualForm(text: string): string {
+  const split = text.indexOf("--") + 2;
+  const lower = text.slice(split).toLowerCase();
+  const groups = /^(.{8})(.{4})(.{4})(.{4})(.{12})$/.exec(isPlainUuid(lower, 0) ? "" : digitsOf(lower));
+  return text.slice(0, split) + (groups === null ? lower : groups.slice(1).join("-"));
 }
 
 /** Does the text from `start` on read as a UUID of the RFC 4122 variant? Any version passes. */

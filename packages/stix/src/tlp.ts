@@ -1,4 +1,5 @@
 /** The Traffic Light Protocol level of an object, from its marking references. */
+import { usualForm } from "./identifiers.ts";
 import type { StixObject } from "./types.ts";
 
 /** From what may be told everyone to what may be told nobody. */
@@ -22,7 +23,7 @@ const LEVELS: ReadonlyMap<string, TlpLevel> = new Map([
 export function tlpOf(object: StixObject): TlpLevel | undefined {
   let strictest = -1;
   for (const reference of object.object_marking_refs ?? []) {
-    const level = LEVELS.get(reference.toLowerCase());
+    const level = LEVELS.get(usualForm(reference));
     if (level !== undefined) strictest = Math.max(strictest, TLP_ORDER.indexOf(level));
   }
   return TLP_ORDER[strictest];

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type StixObject, TLP_ORDER, tlpOf } from "../src/index.ts";
+import { parseStix, type StixObject, TLP_ORDER, tlpOf } from "../src/index.ts";
 import { INDICATOR } from "./support.ts";
 
 const GREEN_1 = "marking-definition--34098fce-860f-48ae-8e50-ebd3cc5e41da";
@@ -22,4 +22,14 @@ test("the strictest level of both TLP versions counts", () => {
     "amber+strict",
   );
   assert.deepEqual(TLP_ORDER, ["clear", "green", "amber", "amber+strict", "red"]);
+});
+
+test("a marking counts in whatever form its identifier is written", () => {
+  const red = "5e57c739-391a-4eb3-b6be-7d15ca92d5ed";
+  for (const form of [red.toUpperCase(), `{${red}}`, `urn:uuid:${red}`, red.replaceAll("-", ""), `-${red}-`]) {
+    const object_marking_refs = [`marking-definition--${form}`];
+    const parsed = parseStix(Buffer.from(JSON.stringify({ ...INDICATOR, object_marking_refs })));
+    assert.ok(parsed.ok, form);
+    assert.equal(tlpOf(parsed.value.object), "red", form);
+  }
 });
