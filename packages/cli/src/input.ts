@@ -1,11 +1,10 @@
 /** Reads STIX objects as people keep them: one object, a bundle, or JSON lines. */
 import { createReadStream } from "node:fs";
+import { DocumentCutter } from "./document.ts";
 import { CommandError } from "./exit.ts";
 
-/** Longest line that is read, in bytes; the longest message the bus takes by default. */
+/** Longest line or object that is read, in bytes; the longest message the bus takes by default. */
 export const MAX_LINE = 10 * 1024 * 1024;
-/** Longest file that is read as one object or bundle spread over several lines, in bytes. */
-const MAX_DOCUMENT = 128 * 1024 * 1024;
 
 const NEWLINE = 0x0a;
 const RETURN = 0x0d;
@@ -50,9 +49,12 @@ function reasonOf(cause: unknown): string {
   return ("code" in cause && REASONS[String(cause.code)]) || cause.message;
 }
 
-/** Splits at line ends, LF or CRLF; a last line without one counts. */
-export async function* readLines(source: AsyncIterable<Buffer>): AsyncGenerator<Line> {
-  let number = 0;
+/**
+ * Splits at line ends, LF or CRLF; a last line without one counts.
+ * @param before number of lines that came before
+ */
+export async function* readLines(source: AsyncIterable<Buffer>, before = 0): AsyncGenerator<Line> {
+  let number = before;
   let parts: Buffer[] = [];
   let length = 0;
   const take = (): Line => {
@@ -85,51 +87,95 @@ function withoutReturn(line: Buffer): Buffer {
 
 /** Every object of the input, those in bundles too, as the very bytes that stand there. Blank lines are passed over. */
 export async function* readCandidates(source: AsyncIterable<Buffer>): AsyncGenerator<Candidate> {
-  let decided = false;
-  let held: Line[] = [];
-  let size = 0;
-  for await (const line of readLines(source)) {
-    if (!decided && held.length === 0) {
-      if (isBlank(line)) continue;
-      decided = !beginsDocument(line);
+  const { blank, head, rest } = await readHead(source);
+  const all = joined(head, rest);
+  if (beginsDocument(head)) yield* readDocuments(all, blank + 1);
+  else for await (const line of readLines(all, blank)) yield* fromLine(line);
+}
+
+/** Objects that follow one another, on as many lines as they like; what is none of that is read as lines. */
+async function* readDocuments(source: AsyncIterable<Buffer>, line: number): AsyncGenerator<Candidate> {
+  const cutter = new DocumentCutter(line, MAX_LINE);
+  const chunks = source[Symbol.asyncIterator]();
+  for (;;) {
+    const { done, value } = await chunks.next();
+    const { found, failed } = done === true ? cutter.end() : cutter.push(value);
+    for (const each of found) yield* each.bytes === undefined ? [each] : fromObject(each.line, each.bytes);
+    if (failed !== undefined) {
+      for await (const next of readLines(joined(failed.bytes, chunks), failed.line - 1)) yield* fromLine(next);
     }
-    if (decided) {
-      yield* fromLine(line);
-      continue;
-    }
-    held.push(line);
-    size += line.bytes?.length ?? MAX_DOCUMENT;
-    if (size < MAX_DOCUMENT) continue;
-    decided = true;
-    for (const each of held) yield* fromLine(each);
-    held = [];
+    if (done === true || failed !== undefined) return;
   }
-  yield* fromDocument(held);
 }
 
-/** JSON over several lines begins with an object that its first line does not end. */
-function beginsDocument({ bytes }: Line): boolean {
-  const text = bytes?.toString().trim() ?? "";
-  return text.startsWith("{") && !text.endsWith("}");
+interface Head {
+  /** Number of blank lines before it. */
+  readonly blank: number;
+  /** Beginning with the first line that is not blank, and at least all of that line or more than MAX_LINE. */
+  readonly head: Buffer;
+  readonly rest: AsyncIterator<Buffer>;
 }
 
-function isBlank({ bytes }: Line): boolean {
-  return bytes !== undefined && bytes.toString("latin1").trim() === "";
+async function readHead(source: AsyncIterable<Buffer>): Promise<Head> {
+  const rest = source[Symbol.asyncIterator]();
+  const parts: Buffer[] = [];
+  let blank = 0;
+  let length = 0;
+  while (length <= MAX_LINE) {
+    const { done, value } = await rest.next();
+    if (done === true) break;
+    parts.push(value);
+    length += value.length;
+    if (!value.includes(NEWLINE)) continue;
+    const stripped = withoutBlankLines(Buffer.concat(parts));
+    blank += stripped.blank;
+    parts.splice(0, parts.length, stripped.rest);
+    length = stripped.rest.length;
+    if (stripped.rest.includes(NEWLINE)) break;
+  }
+  return { blank, head: Buffer.concat(parts), rest };
 }
 
-function* fromLine(line: Line): Generator<Candidate> {
-  if (isBlank(line)) return;
-  const inside = line.bytes === undefined ? undefined : bundleMembers(line.bytes, line.number);
-  yield* inside ?? [{ line: line.number, bytes: line.bytes }];
+/** Takes away the blank lines in front. */
+function withoutBlankLines(bytes: Buffer): { readonly blank: number; readonly rest: Buffer } {
+  let rest = bytes;
+  for (let blank = 0; ; blank += 1) {
+    const end = rest.indexOf(NEWLINE);
+    if (end < 0 || !isSpace(rest.subarray(0, end))) return { blank, rest };
+    rest = rest.subarray(end + 1);
+  }
 }
 
-/** Lines that may be one JSON text; where they are none, each stands for itself. */
-function* fromDocument(held: readonly Line[]): Generator<Candidate> {
-  const [first] = held;
-  if (first === undefined) return;
-  const whole = Buffer.concat(held.flatMap(({ bytes }) => [bytes ?? Buffer.alloc(0), Buffer.of(NEWLINE)]));
-  if (parse(whole) === undefined) for (const line of held) yield* fromLine(line);
-  else yield* bundleMembers(whole, first.number) ?? [{ line: first.number, bytes: whole.subarray(0, -1) }];
+async function* joined(first: Buffer, rest: AsyncIterator<Buffer>): AsyncGenerator<Buffer> {
+  yield first;
+  for (let next = await rest.next(); next.done !== true; next = await rest.next()) yield next.value;
+}
+
+/** An object that its first line does not end, or whose line is too long to be read as one. */
+function beginsDocument(head: Buffer): boolean {
+  const end = head.indexOf(NEWLINE);
+  const line = end < 0 ? head : head.subarray(0, end);
+  if (line.toString("latin1", 0, 64).trimStart().at(0) !== "{") return false;
+  return (
+    line.length > MAX_LINE ||
+    line
+      .toString("latin1", Math.max(0, line.length - 64))
+      .trimEnd()
+      .at(-1) !== "}"
+  );
+}
+
+function isSpace(bytes: Buffer): boolean {
+  return bytes.toString("latin1").trim() === "";
+}
+
+function* fromLine({ number, bytes }: Line): Generator<Candidate> {
+  if (bytes === undefined) yield { line: number, bytes };
+  else if (!isSpace(bytes)) yield* fromObject(number, bytes);
+}
+
+function fromObject(line: number, bytes: Buffer): readonly Candidate[] {
+  return bundleMembers(bytes, line) ?? [{ line, bytes }];
 }
 
 function parse(bytes: Buffer): unknown {
@@ -141,59 +187,11 @@ function parse(bytes: Buffer): unknown {
 }
 
 /** The objects of a bundle (STIX 2.1 section 8); undefined for anything else, also for a bundle without objects. */
-function bundleMembers(bytes: Buffer, line: number): Candidate[] | undefined {
+function bundleMembers(bytes: Buffer, line: number): readonly Candidate[] | undefined {
   if (!bytes.includes('"bundle"')) return undefined;
   const value = parse(bytes);
   if (typeof value !== "object" || value === null) return undefined;
   if (!("type" in value) || value.type !== "bundle" || !("objects" in value)) return undefined;
   if (!Array.isArray(value.objects) || value.objects.length === 0) return undefined;
-  return memberSlices(bytes, line);
-}
-
-const QUOTE = 0x22;
-const BACKSLASH = 0x5c;
-const COMMA = 0x2c;
-const OPEN = new Set([0x5b, 0x7b]);
-const CLOSE = new Set([0x5d, 0x7d]);
-
-/** Where the string that begins at `start` ends: the place behind its closing quote. */
-function endOfString(bytes: Buffer, start: number): number {
-  let at = start + 1;
-  while (at < bytes.length && bytes[at] !== QUOTE) at += bytes[at] === BACKSLASH ? 2 : 1;
-  return at + 1;
-}
-
-/**
- * The bytes of each member of the list "objects", so that numbers and key order stay as they were written.
- * @param bytes known to be the JSON text of an object
- */
-function memberSlices(bytes: Buffer, firstLine: number): Candidate[] {
-  const found: Candidate[] = [];
-  let depth = 0;
-  let line = firstLine;
-  let key = "";
-  let start = -1;
-  let startLine = line;
-  const end = (at: number): void => {
-    if (start >= 0) found.push({ line: startLine, bytes: bytes.subarray(start, at) });
-    start = -1;
-  };
-  for (let at = 0; at < bytes.length; ) {
-    const byte = bytes[at] ?? 0;
-    const inList = depth === 2 && key === "objects";
-    if (inList && (byte === COMMA || byte === 0x5d)) end(at);
-    else if (inList && start < 0 && byte > 0x20) [start, startLine] = [at, line];
-    if (byte === NEWLINE) line += 1;
-    if (byte === QUOTE) {
-      const next = endOfString(bytes, at);
-      // At depth 1 the last string before a list is its key.
-      if (depth === 1) key = bytes.toString("utf8", at + 1, next - 1);
-      at = next;
-      continue;
-    }
-    if (OPEN.has(byte)) depth += 1;
-    else if (CLOSE.has(byte)) depth -= 1;
-    at += 1;
-  }
-  return found;
+  return new DocumentCutter(line, MAX_LINE, "bundle").push(bytes).found;
 }

@@ -54,6 +54,53 @@ test("validate takes an object over several lines, and the members of a bundle w
   assert.equal(bundle.code, 1);
 });
 
+test("objects over several lines may follow one another; where that ends, lines are read", async (t) => {
+  const pretty = JSON.stringify(GOOD, null, 2);
+  const cut = pretty.slice(0, pretty.indexOf("created"));
+  const input = `\n${pretty}\n${pretty}\n${GOOD_LINE}\nno json\n${GOOD_LINE}\n`;
+  const { stdout } = await run(t, ["validate", "-", "--jsonl"], { input });
+  const of = (text: string) =>
+    text
+      .trimEnd()
+      .split("\n")
+      .map((line) => JSON.parse(line));
+  const height = pretty.split("\n").length;
+  assert.deepEqual(
+    of(stdout).map(({ line, ok }) => [line, ok]),
+    [
+      [2, true],
+      [2 + height, true],
+      [2 + 2 * height, true],
+      [3 + 2 * height, false],
+      [4 + 2 * height, true],
+    ],
+  );
+  // A first object that was cut off: every line for itself, as nothing says where it would have ended.
+  const broken = await run(t, ["validate", "-", "--jsonl"], { input: `${cut}\n${GOOD_LINE}\n` });
+  assert.deepEqual(of(broken.stdout).at(-1), { line: 6, ok: true, type: "indicator", id: GOOD.id, error: null });
+});
+
+test("a bundle larger than the longest line is read member by member, wherever its line ends are", async (t) => {
+  const description = "x".repeat(100_000);
+  const members = Array.from({ length: 120 }, (_, i) => JSON.stringify({ ...GOOD, description, x_order: i }));
+  for (const separator of [",", ",\n"]) {
+    const cut = members.slice(0, -1).join(separator);
+    for (const [objects, expected] of [
+      [`${members.join(separator)}]}\n`, 0],
+      [cut, 1],
+    ] as const) {
+      const input = `{"id": "bundle--5f4f8a3c-3f0e-4c1c-9a62-0d1f6d1b7a01", "objects": [${objects}`;
+      const { stdout } = await run(t, ["validate", "-", "--jsonl"], { input });
+      const verdicts = stdout
+        .trimEnd()
+        .split("\n")
+        .map((line) => JSON.parse(line));
+      assert.equal(verdicts.filter(({ ok }) => ok).length, 120 - expected);
+      assert.equal(verdicts.filter(({ ok }) => !ok).length, expected);
+    }
+  }
+});
+
 test("validate refuses a line that is too long and goes on behind it", async (t) => {
   const input = `${" ".repeat(10 * 1024 * 1024)}{}\n${GOOD_LINE}\n`;
   const { stdout } = await run(t, ["validate", "-", "--jsonl"], { input });
