@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { type SpawnSyncReturns, spawnSync } from "node:child_process";
 import { copyFileSync, readdirSync, writeFileSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { delimiter, dirname, join, resolve } from "node:path";
 import { type TestContext, test } from "node:test";
 import { readyPorts } from "../../scripts/ready-line.ts";
 import { folder, start } from "../interop/support/process.ts";
@@ -48,7 +48,9 @@ test("the packed packages install into an empty folder and run there", { timeout
     const zmq = { manage: 0, pub: 0, sub: 0 };
     // JSON is YAML.
     writeFileSync(join(cwd, "config.yaml"), JSON.stringify({ plugins: { backbones: { inmem: {} }, apps: { zmq } } }));
-    const bus = start(t, process.execPath, [command, "run"], { cwd });
+    // By its first line, as a user starts it.
+    const env = { PATH: [dirname(process.execPath), process.env.PATH].join(delimiter) };
+    const bus = start(t, join(cwd, "node_modules/.bin/threatbus"), ["run"], { cwd, env });
     await bus.line(/\bready\b/);
     const manage = String(readyPorts(bus).manage);
     const args = [command, "subscribe", "stix2/indicator", "--manage", manage, "--count", "2", "--format", "json"];

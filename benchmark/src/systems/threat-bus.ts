@@ -1,5 +1,6 @@
 /** The bus under test, by its command line, with the in-memory backbone and the zmq plugin. */
 import { mkdir, writeFile } from "node:fs/promises";
+import { delimiter, dirname } from "node:path";
 import { Child } from "../../../scripts/child.ts";
 import { root } from "../../../scripts/python/environments.ts";
 import { readyPorts } from "../../../scripts/ready-line.ts";
@@ -18,8 +19,11 @@ export async function startThreatBus(): Promise<System> {
   const file = `${folder}/threatbus.yaml`;
   // JSON is YAML.
   await writeFile(file, JSON.stringify(config));
-  const child = new Child(process.execPath, [`${root}/packages/cli/bin/threatbus.ts`, "run", "-c", file], {
+  // As a user starts it, so that the Node.js options in its first line count.
+  const path = [dirname(process.execPath), process.env.PATH].join(delimiter);
+  const child = new Child(`${root}/packages/cli/bin/threatbus.ts`, ["run", "-c", file], {
     cwd: folder,
+    env: { PATH: path },
   });
   await child.line(/\bready\b/i);
   return { name: "Threat Bus", managePort: readyPorts(child).manage, child };

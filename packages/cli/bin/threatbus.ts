@@ -1,5 +1,5 @@
-#!/usr/bin/env -S node --max-semi-space-size=8
-// Young objects get 2 x 8 MiB: by default V8 gives a bus under load more and more, up to 128 MiB, and is no faster for it.
+#!/usr/bin/env -S node --max-semi-space-size=16
+// Young objects get 2 x 16 MiB: by default V8 gives a bus under load more and more, up to 128 MiB, and is no faster for it.
 import module from "node:module";
 
 // Before anything else is imported, so that the next start finds everything compiled.
