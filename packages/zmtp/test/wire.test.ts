@@ -9,7 +9,8 @@ import { type FrameLimits, FrameParser } from "../src/wire/parser.ts";
 import { Violation } from "../src/wire/violation.ts";
 import { bytes } from "./support.ts";
 
-const LIMITS: FrameLimits = { maxMessageSize: 1024 * 1024, maxCommandSize: 1024, maxFrames: 8 };
+const MIB = 1024 * 1024;
+const LIMITS: FrameLimits = { maxMessageSize: MIB, keptMessageSize: MIB, maxCommandSize: 1024, maxFrames: 8 };
 
 type Found = { command: string } | { message: string[] };
 
@@ -179,6 +180,38 @@ test("the size limit counts all frames of a message, and the frames are limited 
   assert.equal(
     reasonOf(() => parse(Array(9).fill(empty))),
     "too-many-frames",
+  );
+});
+
+test("what is beyond the kept size is read and thrown away, however it is cut into chunks", () => {
+  const limits = { ...LIMITS, keptMessageSize: 100_000 };
+  const long = Buffer.alloc(300_000, "0123456789");
+  const stream = Buffer.concat([
+    encodeFrame(FLAG_MORE, Buffer.alloc(0)),
+    encodeFrame(0, long),
+    encodeFrame(FLAG_MORE, long.subarray(0, 99_999)),
+    encodeFrame(FLAG_MORE, Buffer.from("abc")),
+    encodeFrame(FLAG_COMMAND, encodeCommand("PING", Buffer.alloc(2))),
+    encodeFrame(0, Buffer.from("def")),
+    encodeFrame(0, Buffer.from("whole")),
+  ]);
+  const kept = long.toString("latin1", 0, 100_000);
+  const expected = [
+    { message: ["", kept] },
+    { command: "\x04PING\0\0" },
+    { message: [kept.slice(0, 99_999), "a", ""] },
+    { message: ["whole"] },
+  ];
+  for (const size of [1, 7, 65_536, 99_999, 150_000, stream.length]) {
+    const chunks = [];
+    for (let at = 0; at < stream.length; at += size) chunks.push(stream.subarray(at, at + size));
+    assert.deepEqual(parse(chunks, limits), expected, `chunks of ${size} bytes`);
+  }
+  const most = encodeFrame(FLAG_MORE, long);
+  assert.equal(
+    reasonOf(() => parse([most, most, most, most], limits)),
+    "message-too-large",
+    "bytes that are not kept count for the limit",
   );
 });
 

@@ -27,12 +27,19 @@ export class Hub {
   #isClosed = false;
   #onEmpty: (() => void) | undefined;
 
-  constructor(type: SocketType, settings: Settings, owner: ConnectionOwner, maxMessageSize = settings.maxMessageSize) {
+  constructor(
+    type: SocketType,
+    settings: Settings,
+    owner: ConnectionOwner,
+    maxMessageSize = settings.maxMessageSize,
+    keptMessageSize = maxMessageSize,
+  ) {
     this.#type = type;
     this.settings = settings;
     this.#owner = owner;
     this.#limits = {
       maxMessageSize,
+      keptMessageSize,
       maxCommandSize: COMMAND_ROOM + settings.maxSubscriptionLength,
       maxFrames: MAX_FRAMES,
     };

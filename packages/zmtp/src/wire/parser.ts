@@ -11,6 +11,8 @@ export interface FrameSink {
 export interface FrameLimits {
   /** Bytes of all frames of a message together. */
   readonly maxMessageSize: number;
+  /** Bytes of a message that are kept; what is beyond is read and thrown away. At most `maxMessageSize`. */
+  readonly keptMessageSize: number;
   /** Bytes of a command's body. */
   readonly maxCommandSize: number;
   /** Frames of a message. */
@@ -30,10 +32,11 @@ export class FrameParser {
   /** A header split across chunks. */
   #header: Buffer | undefined;
   #headerLength = 0;
-  /** A body split across chunks: its frame's flags, whole length, room so far, bytes so far. */
+  /** A body split across chunks: its frame's flags, whole length, how much of it is kept, room so far, bytes so far. */
   #body: Buffer | undefined;
   #bodyFlags = 0;
   #bodyLength = 0;
+  #bodyKept = 0;
   #bodyFilled = 0;
 
   constructor(sink: FrameSink, limits: FrameLimits) {
@@ -62,7 +65,7 @@ export class FrameParser {
         if (this.#body !== undefined) this.#completeBody(this.#body, chunk, bodyAt);
         return;
       }
-      this.#accept(flags, chunk.subarray(bodyAt, at));
+      this.#accept(flags, chunk.subarray(bodyAt, bodyAt + this.#keptOf(flags, length)), length);
     }
   }
 
@@ -77,12 +80,19 @@ export class FrameParser {
     if (this.#frames.length >= this.#limits.maxFrames) throw limit("too-many-frames");
   }
 
-  #accept(flags: number, body: Buffer): void {
+  /** Bytes of a frame's body that are kept. */
+  #keptOf(flags: number, length: number): number {
+    const room = this.#limits.keptMessageSize - this.#messageSize;
+    return length <= room || (flags & FLAG_COMMAND) !== 0 ? length : Math.max(0, room);
+  }
+
+  /** @param length of the frame's body as it came, of which `body` is what is kept */
+  #accept(flags: number, body: Buffer, length: number): void {
     if ((flags & FLAG_COMMAND) !== 0) {
       this.#sink.command(body);
     } else if ((flags & FLAG_MORE) !== 0) {
       this.#frames.push(body);
-      this.#messageSize += body.length;
+      this.#messageSize += length;
     } else if (this.#frames.length === 0) {
       this.#sink.message([body]);
     } else {
@@ -119,8 +129,9 @@ export class FrameParser {
   #beginBody(flags: number, length: number): void {
     this.#bodyFlags = flags;
     this.#bodyLength = length;
+    this.#bodyKept = this.#keptOf(flags, length);
     this.#bodyFilled = 0;
-    this.#body = Buffer.allocUnsafe(Math.min(length, FIRST_ALLOCATION));
+    this.#body = Buffer.allocUnsafe(Math.min(this.#bodyKept, FIRST_ALLOCATION));
   }
 
   /** Adds to a split body and returns where the chunk goes on. */
@@ -128,19 +139,20 @@ export class FrameParser {
     const taken = Math.min(this.#bodyLength - this.#bodyFilled, chunk.length - at);
     const filled = this.#bodyFilled + taken;
     let room = body;
-    if (filled > room.length) {
+    if (filled > room.length && room.length < this.#bodyKept) {
       // Doubling: each byte is copied twice at most on average, and no more than twice what has come is held.
-      room = Buffer.allocUnsafe(Math.min(this.#bodyLength, Math.max(filled, 2 * body.length)));
+      room = Buffer.allocUnsafe(Math.min(this.#bodyKept, Math.max(filled, 2 * body.length)));
       body.copy(room, 0, 0, this.#bodyFilled);
     }
-    chunk.copy(room, this.#bodyFilled, at, at + taken);
+    // Copies as much as there is room for.
+    if (this.#bodyFilled < room.length) chunk.copy(room, this.#bodyFilled, at, at + taken);
     this.#bodyFilled = filled;
     if (filled < this.#bodyLength) {
       this.#body = room;
       return at + taken;
     }
     this.#body = undefined;
-    this.#accept(this.#bodyFlags, room);
+    this.#accept(this.#bodyFlags, room, this.#bodyLength);
     return at + taken;
   }
 }

@@ -23,6 +23,8 @@ type Ports = Readonly<Record<PortName, Address>>;
 
 /** Room for a topic beside the largest payload, in bytes. */
 const FRAME_HEADROOM = 64 * 1024;
+/** Bytes from which a request is no mistake any more, and its connection is closed; they are not kept in memory. */
+const MAX_MANAGE_BYTES = 1024 * 1024 * 1024;
 /** Milliseconds in which bytes for slow apps may still go out when the plugin stops. */
 const CLOSE_LINGER = 1_000;
 
@@ -52,8 +54,12 @@ export class ZmqPlugin implements AppPlugin<ZmqOptions> {
     const attachments: Attachments<Subscription> = new Attachments((topic) => xpub.hasSubscriber(topic));
     const metrics: Metrics = createMetrics(context.metrics, () => subscriptions.size);
     const reports = new Reports({ logger, metrics, attachments });
-    // Far beyond the largest request, so that one that is merely too large is answered, not cut off.
-    const rep = new Rep({ maxMessageSize: 16 * MAX_REQUEST_BYTES, onEvent: reports.listener("manage") });
+    const rep = new Rep({
+      // What is too large is answered all the same: a program that waits for a reply waits for ever.
+      maxMessageSize: MAX_MANAGE_BYTES,
+      keptRequestSize: 2 * MAX_REQUEST_BYTES,
+      onEvent: reports.listener("manage"),
+    });
     const xpub = new Xpub({
       highWaterMark: config.high_water_mark,
       maxConnections: config.max_subscriptions + SPARE_CONNECTIONS,

@@ -69,6 +69,16 @@ test("a payload over max_message_bytes is dropped and counted, and its connectio
   assert.equal(await harness.metric(DROPPED), 1);
 });
 
+test("a request of many megabytes is answered with an error, and its app can go on", async (t) => {
+  const harness = await startPlugin(t);
+  const manager = new Manager(t, harness);
+  const request = { action: "subscribe", topic: "stix2" };
+  const reply = await manager.ask({ ...request, pad: "x".repeat(20 * 1024 * 1024) });
+  assert.deepEqual([reply.status, String(reply.message).includes("larger")], ["error", true]);
+  assert.equal((await manager.ask(request)).status, "success");
+  assert.equal(await harness.metric(CLOSED), 0);
+});
+
 test("a peer that announces a message of gigabytes is cut off before it sends them", async (t) => {
   const harness = await startPlugin(t);
   for (const [port, type] of [
