@@ -20,7 +20,7 @@ export type { HeartbeatOptions, SocketOptions } from "./options.ts";
 export { Pub } from "./sockets/pub.ts";
 export type { PublishingSocket, SendResult, SubscriptionListener, TopicSender } from "./sockets/publishing.ts";
 export type { RequestHandler } from "./sockets/rep.ts";
-export { Rep, type RepOptions } from "./sockets/rep.ts";
+export { Rep } from "./sockets/rep.ts";
 export type { RequestOptions } from "./sockets/req.ts";
 export { Req } from "./sockets/req.ts";
 export type { Batch } from "./sockets/sub.ts";

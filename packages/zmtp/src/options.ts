@@ -13,6 +13,11 @@ export interface HeartbeatOptions {
 export interface SocketOptions {
   /** Largest message taken from a peer, all frames together, in bytes; default 10 MiB. */
   readonly maxMessageSize?: number;
+  /**
+   * Bytes of a message that are kept: a longer one, up to `maxMessageSize`, is cut to it, so that its receiver can
+   * answer or count it. Default `maxMessageSize`.
+   */
+  readonly keptMessageSize?: number;
   /** Default 10,000. */
   readonly maxConnections?: number;
   /** Milliseconds from the beginning of a connection to the end of the handshake; default 10,000. */
@@ -39,8 +44,10 @@ const MIB = 1024 * 1024;
 
 /** Throws a RangeError for a number that cannot be meant. */
 export function normalise(options: SocketOptions): Settings {
+  const maxMessageSize = positive("maxMessageSize", options.maxMessageSize, 10 * MIB);
   return Object.freeze({
-    maxMessageSize: positive("maxMessageSize", options.maxMessageSize, 10 * MIB),
+    maxMessageSize,
+    keptMessageSize: positive("keptMessageSize", options.keptMessageSize, maxMessageSize),
     maxConnections: positive("maxConnections", options.maxConnections, 10_000),
     handshakeTimeout: positive("handshakeTimeout", options.handshakeTimeout, 10_000),
     linger: positive("linger", options.linger, 1_000, 0),

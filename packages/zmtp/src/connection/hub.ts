@@ -27,19 +27,13 @@ export class Hub {
   #isClosed = false;
   #onEmpty: (() => void) | undefined;
 
-  constructor(
-    type: SocketType,
-    settings: Settings,
-    owner: ConnectionOwner,
-    maxMessageSize = settings.maxMessageSize,
-    keptMessageSize = maxMessageSize,
-  ) {
+  constructor(type: SocketType, settings: Settings, owner: ConnectionOwner, maxMessageSize = settings.maxMessageSize) {
     this.#type = type;
     this.settings = settings;
     this.#owner = owner;
     this.#limits = {
       maxMessageSize,
-      keptMessageSize,
+      keptMessageSize: Math.min(maxMessageSize, settings.keptMessageSize),
       maxCommandSize: COMMAND_ROOM + settings.maxSubscriptionLength,
       maxFrames: MAX_FRAMES,
     };

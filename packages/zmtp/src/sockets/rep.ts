@@ -10,14 +10,6 @@ import { protocol } from "../wire/violation.ts";
 /** Answers a request (its frames) with one frame. */
 export type RequestHandler = (request: readonly Buffer[], peer: Peer) => Promise<Uint8Array> | Uint8Array;
 
-export interface RepOptions extends SocketOptions {
-  /**
-   * Bytes of a request that are kept: a longer one, up to `maxMessageSize`, is cut to it and can so be answered.
-   * Default `maxMessageSize`.
-   */
-  readonly keptRequestSize?: number;
-}
-
 interface Request {
   /** Frames up to the empty delimiter, which is the last: the way back (RFC 28, "The REP Socket Type"). */
   readonly envelope: readonly Buffer[];
@@ -40,7 +32,7 @@ export class Rep {
   readonly #waiters = new Waiters();
   #handler: RequestHandler | undefined;
 
-  constructor(options: RepOptions = {}) {
+  constructor(options: SocketOptions = {}) {
     const owner: ConnectionOwner = {
       ready: (connection) => this.#clients.set(connection, { requests: [], busy: false }),
       message: (connection, frames) => this.#clients.get(connection)?.requests.push(unwrap(frames)),
@@ -52,7 +44,7 @@ export class Rep {
       drained: () => this.#waiters.wake(),
       command: () => {},
     };
-    this.#hub = new Hub("REP", normalise(options), owner, undefined, options.keptRequestSize);
+    this.#hub = new Hub("REP", normalise(options), owner);
   }
 
   /** Resolves with the address really bound (port 0: any free one); rejects with the error of the operating system. */

@@ -23,8 +23,11 @@ type Ports = Readonly<Record<PortName, Address>>;
 
 /** Room for a topic beside the largest payload, in bytes. */
 const FRAME_HEADROOM = 64 * 1024;
-/** Bytes from which a request is no mistake any more, and its connection is closed; they are not kept in memory. */
-const MAX_MANAGE_BYTES = 1024 * 1024 * 1024;
+/**
+ * Bytes beyond which a message is no mistake any more, and its connection is closed. Up to there what is too large is
+ * read, and not kept in memory.
+ */
+const LARGEST_MISTAKE = 1024 * 1024 * 1024;
 /** Milliseconds in which bytes for slow apps may still go out when the plugin stops. */
 const CLOSE_LINGER = 1_000;
 
@@ -56,8 +59,8 @@ export class ZmqPlugin implements AppPlugin<ZmqOptions> {
     const reports = new Reports({ logger, metrics, attachments });
     const rep = new Rep({
       // What is too large is answered all the same: a program that waits for a reply waits for ever.
-      maxMessageSize: MAX_MANAGE_BYTES,
-      keptRequestSize: 2 * MAX_REQUEST_BYTES,
+      maxMessageSize: LARGEST_MISTAKE,
+      keptMessageSize: 2 * MAX_REQUEST_BYTES,
       onEvent: reports.listener("manage"),
     });
     const xpub = new Xpub({
@@ -68,8 +71,13 @@ export class ZmqPlugin implements AppPlugin<ZmqOptions> {
       onUnsubscribe: (prefix) => attachments.onUnsubscribe(prefix),
       onEvent: reports.listener("pub"),
     });
-    const maxMessageSize = config.max_message_bytes + FRAME_HEADROOM;
-    const sub = new Sub({ maxMessageSize, onEvent: reports.listener("sub") });
+    const keptMessageSize = config.max_message_bytes + FRAME_HEADROOM;
+    const sub = new Sub({
+      // Closing the connection would lose what its app has sent behind the message that is too large.
+      maxMessageSize: Math.max(LARGEST_MISTAKE, keptMessageSize),
+      keptMessageSize,
+      onEvent: reports.listener("sub"),
+    });
     const subscriptions = new Subscriptions({ context, xpub, attachments, metrics, reports, clock: systemClock });
     const ports = await bindAll({ pub: xpub, sub, manage: rep }, config);
     const management = new Management({

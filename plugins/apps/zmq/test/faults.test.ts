@@ -61,12 +61,15 @@ test("messages that are malformed, binary, not UTF-8 or nested deeply are counte
 test("a payload over max_message_bytes is dropped and counted, and its connection lives on", async (t) => {
   const harness = await startPlugin(t, { config: { max_message_bytes: 2_000 } });
   const publish = await publisher(t, harness);
-  publish(`stix2/indicator ${indicatorJson({ x_pad: "x".repeat(2_000) })}`);
+  for (const size of [2_000, 200_000, 20_000_000]) {
+    publish(`stix2/indicator ${indicatorJson({ x_pad: "x".repeat(size) })}`);
+  }
   const json = indicatorJson();
   publish(`stix2/indicator ${json}`);
   await until("the good message", () => harness.received.length > 0);
   assert.equal(harness.received[0]?.bytes.toString(), json);
-  assert.equal(await harness.metric(DROPPED), 1);
+  assert.equal(await harness.metric(DROPPED, "json.size"), 3);
+  assert.equal(await harness.metric(CLOSED), 0);
 });
 
 test("a request of many megabytes is answered with an error, and its app can go on", async (t) => {
