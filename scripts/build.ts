@@ -7,7 +7,7 @@
  * keep the layout of the sources; only `.ts` becomes `.js`.
  */
 import { spawnSync } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { glob } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 
@@ -49,8 +49,7 @@ async function assemble(source: string, manifest: Manifest): Promise<void> {
   for await (const file of glob(`${CONTENT}/**/*.*`, { cwd: join(ROOT, source) })) {
     if (!file.endsWith(".ts")) cpSync(join(ROOT, source, file), join(target, file));
   }
-  const own = join(ROOT, source, "README.md");
-  cpSync(existsSync(own) ? own : join(ROOT, "README.md"), join(target, "README.md"));
+  cpSync(join(ROOT, source, "README.md"), join(target, "README.md"));
   cpSync(join(ROOT, "LICENSE"), join(target, "LICENSE"));
   writeFileSync(join(target, "package.json"), `${JSON.stringify(published(manifest), null, 2)}\n`);
 }

@@ -1,7 +1,7 @@
 /** What would be published works where only it is installed. */
 import assert from "node:assert/strict";
 import { type SpawnSyncReturns, spawnSync } from "node:child_process";
-import { copyFileSync, readdirSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { delimiter, dirname, join, resolve } from "node:path";
 import { type TestContext, test } from "node:test";
 import { readyPorts } from "../../scripts/ready-line.ts";
@@ -38,6 +38,21 @@ test("the packed packages install into an empty folder and run there", { timeout
   const command = join(cwd, "node_modules/threatbus/bin/threatbus.js");
   const threatbus = (...args: string[]) => spawnSync(process.execPath, [command, ...args], { cwd, encoding: "utf8" });
   copyFileSync(join(ROOT, "docs/examples/indicators.jsonl"), join(cwd, "indicators.jsonl"));
+
+  await t.test("each has its README, the licence, and the files that it names", () => {
+    for (const name of readdirSync(PACKAGES)) {
+      const manifest = JSON.parse(readFileSync(join(PACKAGES, name, "package.json"), "utf8"));
+      const installed = join(cwd, "node_modules", manifest.name);
+      const read = (file: string) => readFileSync(join(installed, file), "utf8");
+      assert.ok(read("README.md").startsWith(`# ${manifest.name}\n`), name);
+      assert.equal(read("LICENSE"), readFileSync(join(ROOT, "LICENSE"), "utf8"), name);
+      assert.equal(manifest.devDependencies, undefined);
+      const entries = Object.values<Record<string, string>>(manifest.exports).flatMap((each) => Object.values(each));
+      assert.ok(entries.length > 0, name);
+      for (const file of [...entries, ...Object.values<string>(manifest.bin ?? {})])
+        assert.ok(existsSync(join(installed, file)), `${name}: ${file}`);
+    }
+  });
 
   await t.test("--version and validate", () => {
     assert.match(succeed(threatbus("--version")), /^\d+\.\d+\.\d+\n$/);

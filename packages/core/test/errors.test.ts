@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { glob } from "node:fs/promises";
 import { createServer } from "node:net";
+import { join } from "node:path";
 import { test } from "node:test";
 import { ERRORS, type ErrorCode, listenError, ThreatBusError } from "../src/errors.ts";
 
@@ -10,6 +13,17 @@ test("the catalogue has sentences and sensible exit codes", () => {
     assert.match(entry.hint, /^[A-Z].*\.$/, code);
     assert.ok([1, 78].includes(entry.exitCode), code);
   }
+});
+
+test("every code of the catalogue is used by the sources", async () => {
+  const root = join(import.meta.dirname, "../../..");
+  const files = await Array.fromAsync(glob("{packages/*,plugins/*/*}/src/**/*.ts", { cwd: root }));
+  // A table row defines a code; anything else that names it uses it.
+  const text = files
+    .map((file) => readFileSync(join(root, file), "utf8").replaceAll(/^ {2}TB_[A-Z_]+: \{$/gm, ""))
+    .join();
+  const unused = Object.keys(ERRORS).filter((code) => !text.includes(`"${code}"`));
+  assert.deepEqual(unused, []);
 });
 
 test("an error carries what its code says, its cause, and a hint that can be more exact", () => {

@@ -52,7 +52,8 @@ export const coreSchema = z.strictObject({
   logging: loggingSchema.prefault({}).describe("Where log lines go."),
   store: z
     .union([z.literal(false), storeOptionsSchema])
-    .default(false)
+    // Not `default`: the description of a schema with conversions has no other default than what is read as input.
+    .prefault(false)
     .describe("The durable log; `false` turns it off."),
   drain_timeout: duration("10s").describe("Longest time that queued messages may take to go out at shutdown."),
   snapshot_timeout: duration("5m").describe("A snapshot ends after this long without an answer."),
