@@ -33,15 +33,17 @@ test("every package has a README with its name, a description, the licence, and 
   }
 });
 
-test("the example of the core's README prints what the README says", { timeout: 30_000 }, async (t) => {
-  const readme = readFileSync(join(ROOT, "packages/core/README.md"), "utf8");
-  const [, example, output] = /```ts\n(.*?)```.*?```text\n(.*?)```/s.exec(readme) ?? [];
-  assert.ok(example !== undefined && output !== undefined);
-  // Inside the project, so that names are resolved as they are for users.
-  const folder = await mkdtemp(join(import.meta.dirname, "readme-"));
-  t.after(() => rm(folder, { recursive: true }));
-  const file = join(folder, "example.ts");
-  await writeFile(file, example);
-  const { stdout } = await promisify(execFile)(process.execPath, [file], { timeout: 20_000 });
-  assert.equal(stdout, output);
-});
+for (const name of ["core", "zmtp"]) {
+  test(`the example in the README of packages/${name} prints what is said there`, { timeout: 30_000 }, async (t) => {
+    const readme = readFileSync(join(ROOT, "packages", name, "README.md"), "utf8");
+    const [, example, output] = /```ts\n(.*?)```.*?```text\n(.*?)```/s.exec(readme) ?? [];
+    assert.ok(example !== undefined && output !== undefined);
+    // Inside the project, so that names are resolved as they are for users.
+    const folder = await mkdtemp(join(import.meta.dirname, "readme-"));
+    t.after(() => rm(folder, { recursive: true }));
+    const file = join(folder, "example.ts");
+    await writeFile(file, example);
+    const { stdout } = await promisify(execFile)(process.execPath, [file], { timeout: 20_000 });
+    assert.equal(stdout, output);
+  });
+}

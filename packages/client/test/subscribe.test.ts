@@ -1,19 +1,10 @@
 import assert from "node:assert/strict";
-import type { TestContext } from "node:test";
 import { test } from "node:test";
-import type { ClientOptions, Gap, Message, SubscribeOptions } from "../src/index.ts";
+import type { Gap, Message, SubscribeOptions } from "../src/index.ts";
 import { ClientError, connect } from "../src/index.ts";
 import { FakeBus } from "./fake-bus.ts";
+import { client, FAST, TIMEOUT } from "./fast-client.ts";
 import { indicator, sighting } from "./objects.ts";
-
-const TIMEOUT = { timeout: 20_000 };
-const FAST = { heartbeat: 20, request: 200, retryMin: 5, retryMax: 20, close: 2_000 };
-
-function client(t: TestContext, bus: FakeBus, options: ClientOptions = {}) {
-  const made = connect({ endpoint: bus.endpoint, timeouts: FAST, ...options });
-  t.after(() => made.close());
-  return made;
-}
 
 async function take(messages: AsyncIterator<Message>, count: number): Promise<Message[]> {
   const taken: Message[] = [];
