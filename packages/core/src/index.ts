@@ -33,7 +33,7 @@ export {
   type StixMessage,
   TOPICS,
 } from "./contracts/message.ts";
-export type { DeliveryQueue, Inq, Sink, SnapshotResults, Source } from "./contracts/queues.ts";
+export type { DeliveryQueue, Inq, RoomWait, Sink, SnapshotResults, Source } from "./contracts/queues.ts";
 export {
   ERRORS,
   type ErrorCode,

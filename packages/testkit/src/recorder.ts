@@ -19,6 +19,11 @@ export class Recorder implements DeliveryQueue {
     this.#onMessage = options.onMessage;
   }
 
+  /** Never waits to be read. */
+  get size(): number {
+    return 0;
+  }
+
   get count(): number {
     return this.messages.length;
   }

@@ -23,6 +23,14 @@ export interface Source<T> {
 /** The one queue that app plugins write and backbones read. */
 export type Inq = Sink<Message>;
 
+/** The wait for room in one queue. */
+export interface RoomWait {
+  /** Resolves when there is room, or when the queue has to be waited for no longer. */
+  readonly over: Promise<void>;
+  /** Says, when it is over, that the wait held up others: only then does it use up the queue's patience. */
+  charge(): void;
+}
+
 /** What a backbone sees of a subscription's queue. */
 export interface DeliveryQueue {
   /** Name of the subscription, for logs and metrics. */
@@ -34,11 +42,13 @@ export interface DeliveryQueue {
    * A full queue acts by its overflow policy (drop_oldest or disconnect) and counts what it lost.
    */
   offer(message: Message): void;
+  /** Messages that its reader has not taken. */
+  readonly size: number;
   /**
-   * How long a backbone may wait for this queue before offering more to it, as a promise; undefined when there is room
-   * or when waiting would be unfair to the others (see flow/patience.ts).
+   * How long a backbone may wait for this queue before offering more to it; undefined when there is room or when waiting
+   * would be unfair to the others (see flow/patience.ts).
    */
-  room(): Promise<void> | undefined;
+  room(): RoomWait | undefined;
 }
 
 /** Where an app plugin puts the answers to one snapshot request. */

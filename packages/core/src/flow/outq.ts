@@ -1,6 +1,6 @@
 import type { OutqOptions, OverflowPolicy } from "../contracts/app-plugin.ts";
 import type { Message } from "../contracts/message.ts";
-import type { DeliveryQueue, Source } from "../contracts/queues.ts";
+import type { DeliveryQueue, RoomWait, Source } from "../contracts/queues.ts";
 import { compileFilter, type MessageFilter } from "../subscriptions/filter.ts";
 import { IdMemory } from "./id-memory.ts";
 import { JoinableQueue } from "./joinable-queue.ts";
@@ -84,10 +84,12 @@ export class Outq implements DeliveryQueue, Source<Message> {
     else this.#replaceOldest(message);
   }
 
-  room(): Promise<void> | undefined {
+  room(): RoomWait | undefined {
     if (this.#queue.size < this.#fullAt || this.#queue.closed) return undefined;
-    const allowance = this.#patience.allowance(this.#now(), this.#lastTaken);
-    return allowance > 0 ? this.#waitForRoom(allowance) : undefined;
+    const started = this.#now();
+    const allowance = this.#patience.allowance(started, this.#lastTaken);
+    if (allowance <= 0) return undefined;
+    return { over: this.#waitForRoom(allowance), charge: () => this.#patience.spend(this.#now() - started) };
   }
 
   get(signal?: AbortSignal): Promise<Message> {
@@ -128,11 +130,9 @@ export class Outq implements DeliveryQueue, Source<Message> {
   }
 
   async #waitForRoom(allowance: number): Promise<void> {
-    const started = this.#now();
     const timer = setTimeout(() => this.#room.wakeAll(), Math.ceil(allowance));
     await this.#room.wait();
     clearTimeout(timer);
-    this.#patience.spend(this.#now() - started);
   }
 
   #replaceOldest(message: Message): void {

@@ -8,11 +8,11 @@ export interface PatienceLimits {
   readonly stall: number;
 }
 
-const PATIENCE: PatienceLimits = { burst: 2_000, refill: 0.05, stall: 100 };
+const PATIENCE: PatienceLimits = { burst: 2_000, refill: 0.05, stall: 250 };
 
 /**
  * Decides whether a backbone may wait for one full outq. Waiting smooths bursts, so that a reader that is only a moment
- * behind loses nothing; but it holds up every other subscriber too. So each outq has a budget of waiting that refills
+ * behind loses nothing; but it may hold up the other subscribers. So each outq has a budget for such waiting that refills
  * slowly, and none at all while its reader is stuck.
  */
 export class Patience {

@@ -1,5 +1,5 @@
 import { type Message, type MessageType, TOPICS } from "../contracts/message.ts";
-import type { DeliveryQueue } from "../contracts/queues.ts";
+import type { DeliveryQueue, RoomWait } from "../contracts/queues.ts";
 import type { MessageFilter } from "./filter.ts";
 
 /**
@@ -9,6 +9,8 @@ import type { MessageFilter } from "./filter.ts";
 export class Router {
   readonly #topics = new Map<DeliveryQueue, Set<string>>();
   readonly #routes = new Map<MessageType, readonly DeliveryQueue[]>();
+  /** Types of the messages delivered since room() was asked for. */
+  readonly #delivered = new Set<MessageType>();
 
   get queues(): Iterable<DeliveryQueue> {
     return this.#topics.keys();
@@ -33,6 +35,7 @@ export class Router {
   /** Offers each message to each of its queues; never waits. */
   deliver(messages: readonly Message[]): void {
     for (const message of messages) {
+      this.#delivered.add(message.type);
       let filter: MessageFilter | undefined;
       let passes = true;
       for (const queue of this.#routes.get(message.type) ?? this.#findRoute(message.type)) {
@@ -45,16 +48,27 @@ export class Router {
     }
   }
 
-  /** Resolves when more may be delivered; undefined when it may be at once. */
+  /**
+   * Resolves when more may be delivered; undefined when it may be at once. Waiting for full queues uses up their patience
+   * only if it holds up others: while every reader of this traffic still has messages to read, nobody is worse off.
+   */
   room(): Promise<void> | undefined {
-    let waits: Promise<void>[] | undefined;
+    let waits: RoomWait[] | undefined;
     for (const queue of this.#topics.keys()) {
       const wait = queue.room();
       if (wait === undefined) continue;
       waits ??= [];
       waits.push(wait);
     }
-    return waits === undefined ? undefined : Promise.all(waits).then(() => undefined);
+    const delivered = [...this.#delivered];
+    this.#delivered.clear();
+    return waits === undefined ? undefined : this.#wait(waits, delivered);
+  }
+
+  async #wait(waits: readonly RoomWait[], delivered: readonly MessageType[]): Promise<void> {
+    await Promise.all(waits.map(({ over }) => over));
+    const heldUp = delivered.some((type) => this.#routes.get(type)?.some(({ size }) => size === 0) === true);
+    if (heldUp) for (const wait of waits) wait.charge();
   }
 
   #findRoute(type: MessageType): readonly DeliveryQueue[] {

@@ -101,7 +101,7 @@ test("room: there is some, then a wait that ends when the reader catches up, the
   assert.equal(queue.room(), undefined);
   queue.offer(indicator());
   let resolved = false;
-  const wait = queue.room()?.then(() => {
+  const wait = queue.room()?.over.then(() => {
     resolved = true;
   });
   assert.ok(wait !== undefined);
@@ -118,7 +118,7 @@ test("room: there is some, then a wait that ends when the reader catches up, the
   assert.equal(queue.room(), undefined, "nobody waits for a reader that has taken nothing for so long");
 });
 
-test("room: closing the queue ends the wait, and the time waited is spent", async () => {
+test("room: closing the queue ends the wait, and the time waited is spent when it is charged", async () => {
   let now = 0;
   const patience = { burst: 500_000, refill: 0, stall: 1_000_000 };
   const environment = { now: () => now, patience };
@@ -127,15 +127,19 @@ test("room: closing the queue ends the wait, and the time waited is spent", asyn
   const wait = closed.room();
   assert.ok(wait !== undefined);
   closed.close();
-  await wait;
+  await wait.over;
   assert.equal(closed.room(), undefined);
 
   const spent = new Outq({ name: "q", maxItems: 1 }, environment);
   spent.offer(indicator());
-  const costly = spent.room();
-  now = 500_000;
-  await spent.get();
-  await costly;
-  spent.offer(indicator());
+  for (const charged of [false, true]) {
+    const costly = spent.room();
+    assert.ok(costly !== undefined);
+    now += 500_000;
+    await spent.get();
+    await costly.over;
+    if (charged) costly.charge();
+    spent.offer(indicator());
+  }
   assert.equal(spent.room(), undefined);
 });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Message, TOPICS } from "../../src/contracts/message.ts";
-import type { DeliveryQueue } from "../../src/contracts/queues.ts";
+import type { DeliveryQueue, RoomWait } from "../../src/contracts/queues.ts";
 import type { MessageFilter } from "../../src/subscriptions/filter.ts";
 import { Router } from "../../src/subscriptions/router.ts";
 import { indicator, namedMessage, sighting } from "../messages.ts";
@@ -12,7 +12,10 @@ class Recorder implements DeliveryQueue {
   readonly name = "recorder";
   readonly filter: MessageFilter | undefined;
   readonly messages: Message[] = [];
+  /** How many of them a reader has not taken. */
+  size = 0;
   wait: Promise<void> | undefined;
+  charges = 0;
 
   constructor(filter?: MessageFilter) {
     this.filter = filter;
@@ -20,10 +23,17 @@ class Recorder implements DeliveryQueue {
 
   offer(message: Message): void {
     this.messages.push(message);
+    this.size += 1;
   }
 
-  room(): Promise<void> | undefined {
-    return this.wait;
+  room(): RoomWait | undefined {
+    if (this.wait === undefined) return undefined;
+    return {
+      over: this.wait,
+      charge: () => {
+        this.charges += 1;
+      },
+    };
   }
 }
 
@@ -122,4 +132,30 @@ test("room is there at once, or when every queue has it", async () => {
   waits[1]?.resolve();
   await room;
   assert.deepEqual(events, ["second", "room"]);
+});
+
+test("waiting for a full queue is charged only when a reader of the same traffic has run dry meanwhile", async () => {
+  const router = new Router();
+  const [slow, other, idle] = [new Recorder(), new Recorder(), new Recorder()];
+  router.subscribe("stix2/indicator", slow);
+  router.subscribe("stix2/indicator", other);
+  router.subscribe("stix2/sighting", idle);
+  slow.wait = Promise.resolve();
+  router.deliver([indicator(), indicator()]);
+  await router.room();
+  assert.equal(slow.charges, 0, "the other one still has messages, and the idle one has nothing to wait for");
+
+  router.deliver([indicator()]);
+  other.size = 0;
+  await router.room();
+  assert.equal(slow.charges, 1);
+
+  other.size = 1;
+  router.deliver([sighting()]);
+  idle.size = 0;
+  await router.room();
+  assert.equal(slow.charges, 2);
+
+  await router.room();
+  assert.equal(slow.charges, 2, "nothing was delivered in between");
 });
