@@ -1,6 +1,6 @@
 /** Snapshot requests and envelopes as JSON (stix.md section 5). */
 import { findMember } from "./json/members.ts";
-import { DEFAULT_MAX_BYTES, parseJson, readText } from "./json/read.ts";
+import { DEFAULT_MAX_BYTES, DEFAULT_MAX_VALUES, parseJson, readText } from "./json/read.ts";
 import { COMPACT, DEFAULT_DEPTH, SPACED, writeJson } from "./json/write.ts";
 import { Check, isMembers, type Members, REFUSED } from "./objects/check.ts";
 import { parseStix } from "./objects/parse.ts";
@@ -28,6 +28,7 @@ export interface SnapshotEnvelope {
 
 /** Room for what an envelope has around its body. */
 const ENVELOPE_BYTES = 4096;
+const ENVELOPE_VALUES = 64;
 const TYPE_NUMBERS = { indicator: 1, sighting: 2 } as const;
 /** Python's timedelta ends there. */
 const SECONDS_BOUND = 86_400_000_000_000;
@@ -126,7 +127,8 @@ function bodyBytes(message: Members, bytes: Buffer): Buffer | undefined {
 export function decodeSnapshotEnvelope(bytes: Buffer, limits: ParseLimits = {}): Result<SnapshotEnvelope, StixError> {
   const maxDepth = (limits.maxDepth ?? DEFAULT_DEPTH) + 1;
   const maxBytes = (limits.maxBytes ?? DEFAULT_MAX_BYTES) + ENVELOPE_BYTES;
-  const message = readMessage(bytes, { maxDepth, maxBytes });
+  const maxValues = (limits.maxValues ?? DEFAULT_MAX_VALUES) + ENVELOPE_VALUES;
+  const message = readMessage(bytes, { maxDepth, maxBytes, maxValues });
   if (!message.ok) return message;
   const header = readHeader(message.value, "snapshotenvelope", maxDepth);
   if (!header.ok) return header;

@@ -22,7 +22,7 @@ export interface StixError {
  * (a program's value that JSON does not have); a `pattern.` rule says at which stage a pattern was refused.
  */
 export type RuleCode =
-  | `json.${"size" | "encoding" | "bom" | "syntax" | "depth" | "type"}`
+  | `json.${"size" | "encoding" | "bom" | "syntax" | "depth" | "values" | "type"}`
   | `pattern.${PatternStage}`
   // of the whole object
   | "type"
@@ -139,4 +139,6 @@ export interface ParseLimits {
   readonly maxBytes?: number;
   /** Deepest nesting of objects and lists, the outermost counting as 1; default 64. */
   readonly maxDepth?: number;
+  /** Most values: objects, lists, texts, numbers, true, false and null, at any depth. Default 50,000. */
+  readonly maxValues?: number;
 }

@@ -183,25 +183,25 @@ test("10,000 subscriptions of one libzmq XSUB are all served", TIMEOUT, async (t
 
 test("heartbeats of libzmq are answered, and ours by libzmq", TIMEOUT, async (t) => {
   const log = recorder();
-  const xpub = closing(t, new Xpub({ heartbeat: { interval: 20, timeout: 150 }, onEvent: log.onEvent }));
+  const xpub = closing(t, new Xpub({ heartbeat: { interval: 20, timeout: 1_000 }, onEvent: log.onEvent }));
   const address = await xpub.bind(LOOPBACK);
-  // A PING every 10 ms, and a connection given up after 300 ms without answer.
+  // A PING every 10 ms, and a connection given up after two seconds without answer: enough for a busy machine.
   const sub = foreign(
     t,
-    new zmq.Subscriber({ heartbeatInterval: 10, heartbeatTimeout: 300, heartbeatTimeToLive: 300 }),
+    new zmq.Subscriber({ heartbeatInterval: 10, heartbeatTimeout: 2_000, heartbeatTimeToLive: 2_000 }),
   );
   sub.subscribe("s");
   sub.connect(url(address));
   await until(() => xpub.hasSubscriber("s"));
   log.events.length = 0;
-  // Silent peers are the clock: by the time five of them were given up, one after another, either side would have given up the other.
-  for (let i = 0; i < 5; i++) {
+  // Silent peers are the clock: by the time three of them were given up, one after another, either side would have given up the other.
+  for (let i = 0; i < 3; i++) {
     const silent = await RawPeer.ready(t, address, "SUB");
     await until(() => silent.closed);
   }
   assert.deepEqual(
     log.events.map(({ type, reason }) => `${type}:${reason}`),
-    Array(5).fill(["accepted:ready", "disconnected:heartbeat-timeout"]).flat(),
+    Array(3).fill(["accepted:ready", "disconnected:heartbeat-timeout"]).flat(),
   );
   assert.equal(xpub.hasSubscriber("s"), true);
 });

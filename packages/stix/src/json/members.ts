@@ -4,6 +4,8 @@ const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const COLON = 0x3a;
 const COMMA = 0x2c;
+/** Longest way to write a byte of a name: `\u0061`. */
+const MOST_PER_BYTE = 6;
 
 /** Where the string that begins at `start` ends, quotes included. */
 function stringEnd(json: Buffer, start: number): number {
@@ -34,26 +36,37 @@ function trimmed(json: Buffer, start: number, end: number): Buffer {
   return json.subarray(from, to);
 }
 
+/** Is the string from `start` to `end`, quotes included, this name? Only one with escapes has to be read for that. */
+function isName(json: Buffer, start: number, end: number, name: Buffer): boolean {
+  const length = end - start - 2;
+  if (length === name.length) return json.compare(name, 0, length, start + 1, end - 1) === 0;
+  // an escape has two or six bytes for one character
+  if (length < name.length || length > MOST_PER_BYTE * name.length) return false;
+  const text = json.toString("utf8", start, end);
+  return text.includes("\\") && JSON.parse(text) === name.toString();
+}
+
 /**
  * The bytes of the value of a member, as a view without white space around; the last one where there are several.
  * @param json bytes that are known to be the JSON text of an object
  */
 export function findMember(json: Buffer, name: string): Buffer | undefined {
+  const nameBytes = Buffer.from(name);
   let found: Buffer | undefined;
   let depth = 0;
-  let key: unknown;
+  let isWanted = false;
   let valueStart = 0;
   for (let at = 0; at < json.length; at++) {
     const byte = json[at];
     if (byte === QUOTE) {
       const end = stringEnd(json, at);
       // a string at the top level is a name until its colon has come
-      if (depth === 1 && valueStart === 0) key = JSON.parse(json.toString("utf8", at, end));
+      if (depth === 1 && valueStart === 0) isWanted = isName(json, at, end, nameBytes);
       at = end - 1;
     } else if (isOpening(byte)) depth++;
     else if (byte === COLON && depth === 1) valueStart = at + 1;
     else if (isClosing(byte) || (byte === COMMA && depth === 1)) {
-      if (depth === 1 && key === name && valueStart > 0) found = trimmed(json, valueStart, at);
+      if (depth === 1 && isWanted && valueStart > 0) found = trimmed(json, valueStart, at);
       if (depth === 1) valueStart = 0;
       if (byte !== COMMA) depth--;
     }

@@ -2,16 +2,23 @@
 import { isAscii, isUtf8 } from "node:buffer";
 import { printable } from "../printable.ts";
 import type { ParseLimits, Result, RuleCode, StixError } from "../types.ts";
-import { DEFAULT_DEPTH, ExactNumber } from "./write.ts";
+import { DEFAULT_DEPTH } from "./write.ts";
 
 /** Longest text in bytes that is read unless told otherwise. */
 export const DEFAULT_MAX_BYTES = 10 * 1024 * 1024;
 
 /**
- * Texts up to this length are parsed without looking at their depth first: even if they are nothing but brackets,
- * JSON.parse (which does not recurse) deals with them quickly. For ten megabytes of brackets it would take seconds.
+ * Most values in one text unless told otherwise. A value costs a few microseconds where all is converted, and while one
+ * object is read nobody else is served.
  */
-const SCAN_DEPTH_FROM_BYTES = 4096;
+export const DEFAULT_MAX_VALUES = 50_000;
+
+/**
+ * Texts up to this length are parsed without looking at their depth and values first: even if they are nothing but
+ * brackets, JSON.parse (which does not recurse) deals with them quickly. For ten megabytes of brackets it would take
+ * seconds.
+ */
+const SCAN_FROM_BYTES = 4096;
 
 const MAX_MESSAGE_LENGTH = 200;
 /**
@@ -21,6 +28,7 @@ const MAX_MESSAGE_LENGTH = 200;
 const INEXACT_NUMBER = /(?:[[,\s]|["\s]:)-?(?:\d+[.eE]|\d{16}|(?<=-)0)/;
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
+const COMMA = 0x2c;
 const OPEN_LIST = 0x5b;
 const CLOSE_LIST = 0x5d;
 const OPEN_OBJECT = 0x7b;
@@ -30,31 +38,54 @@ function refuse(rule: RuleCode, message: string): { readonly ok: false; readonly
   return { ok: false, error: { pointer: "", rule, message } };
 }
 
-/** Is there a bracket in the text that is nested more deeply than allowed? One pass, stops at the first. */
-function exceedsDepth(bytes: Buffer, maxDepth: number): boolean {
+function isSpace(byte: number | undefined): boolean {
+  return byte === 0x20 || byte === 0x09 || byte === 0x0a || byte === 0x0d;
+}
+
+/** Is the list or object that ends at `at` empty? */
+function isEmptyBefore(bytes: Buffer, at: number): boolean {
+  let before = at - 1;
+  while (isSpace(bytes[before])) before--;
+  return bytes[before] === OPEN_LIST || bytes[before] === OPEN_OBJECT;
+}
+
+/**
+ * What the brackets and commas of a text say of its depth and number of values, in one pass that stops at the first
+ * breach. A text that is no JSON may get any answer.
+ */
+function breach(bytes: Buffer, maxDepth: number, maxValues: number): "json.depth" | "json.values" | undefined {
   let depth = 0;
   let inString = false;
+  // the text itself is one; then the first value in each bracket and one after each comma
+  let values = 1;
   for (let at = 0; at < bytes.length; at++) {
     const byte = bytes[at];
     if (inString) {
       if (byte === BACKSLASH) at++;
       else if (byte === QUOTE) inString = false;
     } else if (byte === QUOTE) inString = true;
-    else if (byte === OPEN_LIST || byte === OPEN_OBJECT) {
-      depth++;
-      if (depth > maxDepth) return true;
-    } else if (byte === CLOSE_LIST || byte === CLOSE_OBJECT) depth--;
+    else if (byte === COMMA) {
+      if (++values > maxValues) return "json.values";
+    } else if (byte === OPEN_LIST || byte === OPEN_OBJECT) {
+      if (++depth > maxDepth) return "json.depth";
+      values++;
+    } else if (byte === CLOSE_LIST || byte === CLOSE_OBJECT) {
+      depth--;
+      if (isEmptyBefore(bytes, at)) values--;
+      if (values > maxValues) return "json.values";
+    }
   }
-  return false;
+  return undefined;
 }
 
-/** Checks length, encoding and (for long texts) depth, and gives the text. */
+/** Checks length, encoding and (for long texts) depth and number of values, and gives the text. */
 export function readText(bytes: Buffer, limits: ParseLimits | undefined): Result<string, StixError> {
   const maxBytes = limits?.maxBytes ?? DEFAULT_MAX_BYTES;
   if (bytes.length > maxBytes) return refuse("json.size", `${bytes.length} bytes, more than ${maxBytes}`);
-  if (bytes.length > SCAN_DEPTH_FROM_BYTES) {
-    const tooDeep = checkDepth(bytes, limits);
-    if (tooDeep !== undefined) return { ok: false, error: tooDeep };
+  // there are no more values than bytes
+  if (bytes.length > SCAN_FROM_BYTES || bytes.length > (limits?.maxValues ?? DEFAULT_MAX_VALUES)) {
+    const tooMuch = checkBounds(bytes, limits);
+    if (tooMuch !== undefined) return { ok: false, error: tooMuch };
   }
   if (isAscii(bytes)) return { ok: true, value: bytes.toString("latin1") };
   if (!isUtf8(bytes)) return refuse("json.encoding", "not UTF-8");
@@ -63,11 +94,14 @@ export function readText(bytes: Buffer, limits: ParseLimits | undefined): Result
   return { ok: true, value: text };
 }
 
-/** The error of a text that is nested too deeply. */
-export function checkDepth(bytes: Buffer, limits: ParseLimits | undefined): StixError | undefined {
+/** The error of a text that is nested too deeply or has too many values. */
+export function checkBounds(bytes: Buffer, limits: ParseLimits | undefined): StixError | undefined {
   const maxDepth = limits?.maxDepth ?? DEFAULT_DEPTH;
-  if (!exceedsDepth(bytes, maxDepth)) return undefined;
-  return refuse("json.depth", `nested more than ${maxDepth} levels deep`).error;
+  const maxValues = limits?.maxValues ?? DEFAULT_MAX_VALUES;
+  const rule = breach(bytes, maxDepth, maxValues);
+  if (rule === undefined) return undefined;
+  const message = rule === "json.depth" ? `nested more than ${maxDepth} levels deep` : `more than ${maxValues} values`;
+  return refuse(rule, message).error;
 }
 
 /** Parses a text to plain values; the last of duplicate members wins. */
@@ -80,25 +114,12 @@ export function parseJson(text: string): Result<unknown, StixError> {
   }
 }
 
-function keepNumberText(_name: string, value: unknown, context?: { readonly source?: string }): unknown {
-  if (typeof value !== "number" || context?.source === undefined) return value;
-  return String(value) === context.source ? value : new ExactNumber(context.source);
-}
-
 /**
  * May the text have numbers that a double would change or write differently? Every number but a short integer may;
  * so may text inside strings that looks like one, which costs time and nothing else.
  */
 export function mayHaveInexactNumbers(text: string): boolean {
   return INEXACT_NUMBER.test(text);
-}
-
-/**
- * The values of a text that is known to be JSON and not too deep. Numbers that a double would change or write
- * differently are ExactNumbers.
- */
-export function parseExactJson(text: string): unknown {
-  return JSON.parse(text, keepNumberText);
 }
 
 /** Is the nesting of a value at most `maxDepth`? A scalar has depth 0. */
