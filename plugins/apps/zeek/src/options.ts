@@ -72,6 +72,7 @@ const WEBSOCKET = {
 };
 
 const LIMITS = {
+  heartbeat_timeout: timeout("30s").describe("A Zeek that has not answered for this long counts as gone."),
   linger: timeout("10s").describe("How long the subscription of a Zeek that is gone is kept."),
   subscribe_timeout: timeout("30s").describe("How long an acknowledged subscription waits for Zeek to listen to it."),
   max_in_flight: z

@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { messageOf, type Outq, StoppableWorker, type WorkerContext } from "@threatbus/core";
+import type { SendResult } from "@threatbus/zeek-broker";
 import type { Backlog } from "./backlog.ts";
 import type { Condition } from "./condition.ts";
 import { intelEvent } from "./events.ts";
@@ -35,6 +36,8 @@ export interface OutboundParts {
 export class Outbound extends StoppableWorker {
   readonly #parts: OutboundParts;
   #zeek: Zeek | undefined;
+  /** Taken from the backlog, not sent yet. */
+  #pending: IntelItem | undefined;
   /** Counts attachments, to tell acknowledgements of an earlier one. */
   #attachment = 0;
 
@@ -47,6 +50,7 @@ export class Outbound extends StoppableWorker {
   attach(zeek: Zeek): void {
     this.#zeek = zeek;
     this.#attachment += 1;
+    this.#pending = undefined;
     this.#parts.backlog.rewind();
     this.#parts.changed.notify();
   }
@@ -61,34 +65,47 @@ export class Outbound extends StoppableWorker {
     const { backlog, changed } = this.#parts;
     for (;;) {
       const zeek = this.#zeek;
-      if (zeek === undefined || backlog.unsent === 0 || zeek.room === 0) {
+      const waiting = this.#pending === undefined ? backlog.unsent : 1;
+      if (zeek === undefined || waiting === 0 || zeek.room === 0) {
         await changed.wait(signal);
-        continue;
+      } else {
+        if (this.#send(zeek) === "full") await zeek.link.writable(signal);
+        await nextTurn(undefined, { signal });
       }
-      this.#send(zeek);
-      await nextTurn(undefined, { signal });
     }
   }
 
-  #send(zeek: Zeek): void {
-    const { backlog, topic, namespace } = this.#parts;
+  /** Sends up to one batch, and asks for its acknowledgement. */
+  #send(zeek: Zeek): SendResult {
+    let result: SendResult = "sent";
     let events = 0;
     let bytes = 0;
-    // Those that cannot be sent count as sent, so that acknowledgements stay in step with the backlog.
-    while (events < BATCH && zeek.room > 0 && zeek === this.#zeek) {
-      const item = backlog.next();
-      if (item === undefined) break;
-      const length = EVENT_BYTES + item.id.length + item.value.length;
+    while (events < BATCH && zeek.room > 0) {
+      this.#pending ??= this.#parts.backlog.next();
+      if (this.#pending === undefined) break;
+      result = this.#publish(zeek, this.#pending);
+      if (result !== "sent") break;
+      const length = EVENT_BYTES + this.#pending.id.length + this.#pending.value.length;
       zeek.sent(length);
+      this.#pending = undefined;
       events += 1;
       bytes += length;
-      try {
-        zeek.link.publish(topic, intelEvent(item, namespace));
-      } catch (error) {
-        this.#failed(zeek, item, error);
-      }
     }
     if (events > 0) void this.#acknowledge(zeek, events, bytes);
+    // Gone, or not listening: holds back until it is attached again.
+    if (result === "closed" || result === "unsubscribed") this.#zeek = undefined;
+    return result;
+  }
+
+  /** One that cannot be encoded counts as sent: it must not keep the others back, nor acknowledgements out of step. */
+  #publish({ link }: Zeek, item: IntelItem): SendResult {
+    const { topic, namespace, unsendable } = this.#parts;
+    try {
+      return link.publish(topic, intelEvent(item, namespace));
+    } catch (error) {
+      unsendable("unsendable", `${item.id}: ${messageOf(error)}`);
+      return "sent";
+    }
   }
 
   async #acknowledge(zeek: Zeek, events: number, bytes: number): Promise<void> {
@@ -105,10 +122,5 @@ export class Outbound extends StoppableWorker {
     outq.taskDone(events);
     delivered(events);
     changed.notify();
-  }
-
-  /** One that cannot be encoded must not keep the others back. */
-  #failed(zeek: Zeek, item: IntelItem, error: unknown): void {
-    if (zeek === this.#zeek) this.#parts.unsendable("unsendable", `${item.id}: ${messageOf(error)}`);
   }
 }

@@ -58,15 +58,15 @@ export class Subscriptions {
     return waiting;
   }
 
-  /** Does what a script asks for. @param leastSnapshot history asked for in any case, in seconds. */
-  handle(request: Management, zeek: Zeek, leastSnapshot = 0): void {
+  /** Does what a script asks for. */
+  handle(request: Management, zeek: Zeek): void {
     const topic = textOf(request.topic);
     if (topic === undefined) {
       this.#parts.reports.refused("topic", 1, `${request.kind} by ${zeek.link.name}`);
       return;
     }
     if (request.kind === "unsubscribe") this.#unsubscribe(topic);
-    else this.#subscribe(topic, Math.max(leastSnapshot, secondsOf(request.snapshot)), zeek);
+    else this.#subscribe(topic, Math.max(zeek.link.leastSnapshot, secondsOf(request.snapshot)), zeek);
   }
 
   /** A Zeek is there, or what it listens to has changed. */
@@ -115,7 +115,14 @@ export class Subscriptions {
       return;
     }
     const subscription = this.#register(topic, zeek);
-    zeek.link.publish(MANAGE_TOPIC, acknowledgement(subscription.topic, context.config.module_namespace));
+    const answer = acknowledgement(subscription.topic, context.config.module_namespace);
+    const sent = zeek.link.publish(MANAGE_TOPIC, answer);
+    if (sent !== "sent") {
+      reports.refused(`acknowledgement-${sent}`, 1, zeek.link.name);
+      this.#end(subscription, "refused");
+      zeek.link.drop("it cannot be told of its subscription");
+      return;
+    }
     subscription.look(zeek);
     void this.#route(subscription, topic, snapshot, zeek);
   }

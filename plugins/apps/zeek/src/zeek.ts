@@ -1,4 +1,4 @@
-import type { ZeekEvent } from "@threatbus/zeek-broker";
+import type { SendResult, ZeekEvent } from "@threatbus/zeek-broker";
 
 /** The connection to one Zeek, whichever way it is connected. */
 export interface Link {
@@ -6,12 +6,19 @@ export interface Link {
   readonly id: string;
   /** Names this Zeek in logs and sightings. */
   readonly name: string;
+  /** History that its subscriptions get, whatever the script asks for, in seconds. */
+  readonly leastSnapshot: number;
   /** Zeek listens to this topic, as far as the bus can know. */
   wants(topic: string): boolean;
-  /** Publishes to this Zeek alone. @throws BrokerError for what cannot be encoded, or when the connection is gone. */
-  publish(topic: string, event: ZeekEvent): void;
+  /** Publishes to this Zeek alone. @throws BrokerError for what cannot be encoded. */
+  publish(topic: string, event: ZeekEvent): SendResult;
+  /** Resolves when there is room again after "full", or the connection is gone; rejects with the signal's reason. */
+  writable(signal: AbortSignal): Promise<void>;
   /** Resolves when Zeek has read everything that was published until now; rejects when the connection is gone. */
   settled(): Promise<void>;
+  /** Reads nothing more from Zeek, until `resume`. */
+  pause(): void;
+  resume(): void;
   /** Closes the connection, so that Zeek comes back and subscribes again. */
   drop(reason: string): void;
 }
@@ -23,12 +30,12 @@ const MAX_BYTES_IN_FLIGHT = 4 * 1024 * 1024;
 export class Zeek {
   readonly link: Link;
   readonly #maxInFlight: number;
-  readonly #onRoom: (zeek: Zeek) => void;
+  readonly #onRoom: () => void;
   #events = 0;
   #bytes = 0;
 
   /** @param onRoom hears that there is more room than before. */
-  constructor(link: Link, maxInFlight: number, onRoom: (zeek: Zeek) => void) {
+  constructor(link: Link, maxInFlight: number, onRoom: () => void) {
     this.link = link;
     this.#maxInFlight = maxInFlight;
     this.#onRoom = onRoom;
@@ -55,6 +62,6 @@ export class Zeek {
     await this.link.settled();
     this.#events -= events;
     this.#bytes -= bytes;
-    this.#onRoom(this);
+    this.#onRoom();
   }
 }
