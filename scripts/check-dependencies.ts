@@ -40,6 +40,7 @@ const LAYERS: readonly { readonly folder: RegExp; readonly imports: readonly str
   {
     folder: /^packages\/cli$/,
     imports: [
+      "@threatbus/app-zeek",
       "@threatbus/app-zmq",
       "@threatbus/backbone-file-benchmark",
       "@threatbus/backbone-inmem",

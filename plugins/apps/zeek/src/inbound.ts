@@ -40,9 +40,11 @@ export class Inbound extends StoppableWorker {
   /** Takes an event `sighting`. */
   take(link: Link, event: ZeekEvent): void {
     const { messages, namespace, refused } = this.#parts;
-    if (this.#closed) return refused("shutdown", 1, link.name);
     const sighting = sightingOf(event, namespace, `zeek:${link.name}`);
-    if (!sighting.ok) return refused(sighting.reason, 1, `sighting of ${link.name}`);
+    if (this.#closed || !sighting.ok) {
+      refused(sighting.ok ? "shutdown" : sighting.reason, 1, `sighting of ${link.name}`);
+      return;
+    }
     this.#waiting.push(messages.stix(sighting.value));
     if (this.#waiting.length >= MOST_WAITING && !this.#paused.has(link)) {
       this.#paused.add(link);
