@@ -1,7 +1,14 @@
+export type { Address } from "./address.ts";
+export type { PublishResult } from "./endpoint.ts";
+export { Endpoint } from "./endpoint.ts";
 export type { BrokerErrorCode, DecodeReason } from "./errors.ts";
 export { BrokerError, DecodeError } from "./errors.ts";
 export type { EventMetadata, ZeekEvent } from "./messages/event.ts";
 export { decodeEvent, encodeEvent, eventToValue, networkTime, valueToEvent } from "./messages/event.ts";
+export type { EndpointOptions, HeartbeatOptions } from "./options.ts";
+export type { EndReason, FailureReason, IgnoredKind, Notice } from "./peering/notices.ts";
+export type { Peer, SendResult } from "./peering/peer.ts";
+export type { MutualTls, TlsOption } from "./peering/tls.ts";
 export { decodeValue, encodeValue } from "./values/binary.ts";
 export type { PortProtocol, TableEntry, ValueType } from "./values/value.ts";
 export { Value } from "./values/value.ts";

@@ -1,6 +1,6 @@
 import { DecodeError } from "../errors.ts";
 import type { Reader } from "../wire/reader.ts";
-import type { Writer } from "../wire/writer.ts";
+import { Writer } from "../wire/writer.ts";
 
 /** The topic prefixes that an endpoint wants. On the wire: varbyte count, then varbyte length and UTF-8 of each. */
 export class Filter {
@@ -36,6 +36,13 @@ export class Filter {
 export function writeFilter(writer: Writer, filter: Filter): void {
   writer.varbyte(filter.topics.length);
   for (const topic of filter.topics) writer.sized(topic);
+}
+
+/** The payload of a routing_update. */
+export function encodeFilter(filter: Filter): Buffer {
+  const writer = new Writer();
+  writeFilter(writer, filter);
+  return writer.finish();
 }
 
 /** Reads a filter of at most `most` topics. Throws DecodeError. */

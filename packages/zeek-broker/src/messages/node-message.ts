@@ -1,7 +1,7 @@
 import { invalidValue } from "../errors.ts";
+import { frame } from "../wire/frame-writer.ts";
 import { Reader, utf8 } from "../wire/reader.ts";
-import type { Writer } from "../wire/writer.ts";
-import { ID_SIZE } from "./endpoint-id.ts";
+import { ID_SIZE, NO_ID } from "./endpoint-id.ts";
 
 /** Messages between endpoints that have peered. */
 export const NodeType = { data: 1, command: 2, routingUpdate: 3, ping: 4, pong: 5 } as const;
@@ -37,10 +37,17 @@ export function decodeNodeMessage(frame: Uint8Array): NodeMessage {
   };
 }
 
-/** Appends a message but for its payload. Throws BrokerError INVALID_VALUE for a topic that is too long. */
-export function writeNodeHeader(writer: Writer, header: Omit<NodeMessage, "payload" | "ttl">): Writer {
-  const length = Buffer.byteLength(header.topic);
-  if (length > MAX_TOPIC) throw invalidValue(`a topic of ${length} bytes; ${MAX_TOPIC} are possible`);
-  writer.bytes(header.sender).bytes(header.receiver).u8(header.type).u16(TTL).u16(length);
-  return writer.bytes(Buffer.from(header.topic));
+/** A frame, with its length. Throws BrokerError INVALID_VALUE for a topic that is too long, or FRAME_TOO_LARGE. */
+export function encodeNodeMessage(message: Omit<NodeMessage, "ttl">, maxFrame?: number): Buffer {
+  const topic = Buffer.from(message.topic);
+  if (topic.length > MAX_TOPIC) throw invalidValue(`a topic of ${topic.length} bytes; ${MAX_TOPIC} are possible`);
+  return frame((writer) => {
+    writer.bytes(message.sender).bytes(message.receiver).u8(message.type).u16(TTL);
+    writer.u16(topic.length).bytes(topic).bytes(message.payload);
+  }, maxFrame);
+}
+
+/** A frame of data for whoever has subscribed to the topic. Throws as encodeNodeMessage(). */
+export function encodeData(sender: Uint8Array, topic: string, payload: Uint8Array, maxFrame: number): Buffer {
+  return encodeNodeMessage({ sender, receiver: NO_ID, type: NodeType.data, topic, payload }, maxFrame);
 }
