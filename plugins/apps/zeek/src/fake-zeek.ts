@@ -34,6 +34,10 @@ export interface FakeZeekOptions {
   /** History it asks for, in seconds; default 0. */
   readonly snapshot?: number;
   readonly namespace?: string;
+  /** Subscribes anew at every connection, as the script does; default true. */
+  readonly renews?: boolean;
+  /** Keeps what comes in `received` and `intel`; default true. */
+  readonly keep?: boolean;
   /** Listens to its p2p topic only when told to by `listen`. */
   readonly deaf?: boolean;
   /** Hears of each item. */
@@ -93,10 +97,10 @@ export class FakeZeek {
     this.endpoint.subscribe(p2pTopic);
   }
 
-  /** Reports a match. */
-  sight(indicatorId: string, context: Value = Value.table([Value.string("noisy"), Value.boolean(false)])): void {
+  /** Reports a match. @returns false when it did not go out: there is no connection, or it is full. */
+  sight(indicatorId: string, context: Value = Value.table([Value.string("noisy"), Value.boolean(false)])): boolean {
     const now = Value.timestamp(BigInt(Date.now()) * 1_000_000n);
-    this.emit(SIGHTING_TOPIC, "sighting", now, Value.string(indicatorId), context);
+    return this.emit(SIGHTING_TOPIC, "sighting", now, Value.string(indicatorId), context);
   }
 
   /** Reports a match when the intel framework holds this value. @returns the id of the indicator. */
@@ -106,9 +110,9 @@ export class FakeZeek {
     return id;
   }
 
-  /** Publishes an event of the script's module. */
-  emit(topic: string, name: string, ...args: Value[]): void {
-    this.endpoint.publish(topic, { name: `${this.#namespace}::${name}`, args, metadata: [] });
+  /** Publishes an event of the script's module. @returns false when it did not go out. */
+  emit(topic: string, name: string, ...args: Value[]): boolean {
+    return this.endpoint.publish(topic, { name: `${this.#namespace}::${name}`, args, metadata: [] }).sent > 0;
   }
 
   close(): Promise<void> {
@@ -120,6 +124,7 @@ export class FakeZeek {
   }
 
   #onPeer(_bus: Peer): void {
+    if (this.#options.renews === false && this.p2pTopics.length > 0) return;
     // As the script does: what it had of an earlier connection is not wanted any more.
     for (const topic of this.p2pTopics.splice(0)) this.unsubscribe(topic);
     const { topic = "stix2/indicator", snapshot = 0 } = this.#options;
@@ -142,10 +147,11 @@ export class FakeZeek {
   #onIntel(record: readonly Value[]): void {
     const [id = "", type = "", value = "", operation = ""] = record.slice(1).map(textOf);
     const item = { id, type, value, operation };
+    this.#options.onIntel?.(item);
+    if (this.#options.keep === false) return;
     this.received.push(item);
     if (operation === "REMOVE") this.intel.delete(`${type} ${value}`);
     else this.intel.set(`${type} ${value}`, id);
-    this.#options.onIntel?.(item);
   }
 }
 

@@ -49,22 +49,26 @@ const ENDPOINT = {
 const WEBSOCKET = {
   websocket: z
     .array(
-      z.strictObject({
-        url: z
-          .url({ protocol: /^wss?$/ })
-          .max(2_048)
-          .describe("WebSocket server of one Zeek: `ws://host:port/v1/messages/json`, or `wss://`."),
-        topics: z
-          .array(z.string().min(1).max(1_024))
-          .min(1)
-          .max(100)
-          .default([SIGHTING_TOPIC, MANAGE_TOPIC])
-          .describe("Topics of this Zeek that the bus listens to."),
-        snapshot: duration("0s").describe("History that this Zeek gets at least, whatever its script asks for."),
-        ca: path().optional().describe("File with the CAs that sign the server's certificate; default: the system's."),
-        cert: path().optional().describe("File with a certificate to show to the server (PEM)."),
-        key: path().optional().describe("File with the private key of `cert` (PEM)."),
-      }),
+      z
+        .strictObject({
+          url: z
+            .url({ protocol: /^wss?$/ })
+            .max(2_048)
+            .describe("WebSocket server of one Zeek: `ws://host:port/v1/messages/json`, or `wss://`."),
+          topics: z
+            .array(z.string().min(1).max(1_024))
+            .min(1)
+            .max(100)
+            .default([SIGHTING_TOPIC, MANAGE_TOPIC])
+            .describe("Topics of this Zeek that the bus listens to."),
+          snapshot: duration("0s").describe("History that this Zeek gets at least, whatever its script asks for."),
+          ca: path()
+            .optional()
+            .describe("File with the CAs that sign the server's certificate; default: the system's."),
+          cert: path().optional().describe("File with a certificate to show to the server (PEM)."),
+          key: path().optional().describe("File with the private key of `cert` (PEM)."),
+        })
+        .refine(({ cert, key }) => (cert === undefined) === (key === undefined), "cert and key belong together"),
     )
     .max(1_000)
     .default([])

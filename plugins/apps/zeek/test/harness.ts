@@ -1,4 +1,5 @@
 import type { TestContext } from "node:test";
+import type { Address } from "@threatbus/zeek-broker";
 import { FakeZeek, type FakeZeekOptions } from "../src/fake-zeek.ts";
 import { ZeekPlugin } from "../src/plugin.ts";
 import { type BusOptions, FakeBus } from "./bus.ts";
@@ -24,11 +25,11 @@ export class Harness {
     await this.plugin.stop();
   }
 
-  /** A fake Zeek that peers with the plugin. */
-  zeek(t: TestContext, options: FakeZeekOptions = {}): FakeZeek {
+  /** A fake Zeek that peers with the plugin, or with what stands at `at` before it. */
+  zeek(t: TestContext, { at, ...options }: FakeZeekOptions & { readonly at?: Address } = {}): FakeZeek {
     const zeek = new FakeZeek(options);
     t.after(() => zeek.close());
-    zeek.connect(this.address);
+    zeek.connect(at ?? this.address);
     return zeek;
   }
 }
