@@ -10,5 +10,11 @@ export type { EndReason, FailureReason, IgnoredKind, Notice } from "./peering/no
 export type { Peer, SendResult } from "./peering/peer.ts";
 export type { MutualTls, TlsOption } from "./peering/tls.ts";
 export { decodeValue, encodeValue } from "./values/binary.ts";
+export { decodeJson } from "./values/json-decode.ts";
+export { encodeJson } from "./values/json-encode.ts";
 export type { PortProtocol, TableEntry, ValueType } from "./values/value.ts";
 export { Value } from "./values/value.ts";
+export type { WebSocketSendResult } from "./websocket/client.ts";
+export { WebSocketClient } from "./websocket/client.ts";
+export type { DisconnectReason, PublishedEvent, WebSocketNotice } from "./websocket/notices.ts";
+export type { WebSocketOptions, WebSocketTls } from "./websocket/options.ts";

@@ -134,8 +134,8 @@ suite("properties", { timeout: 60_000 }, () => {
 
   test("a message of 16 MiB of the smallest values is refused before it becomes objects", () => {
     const huge = Buffer.alloc(16 * 1024 * 1024);
-    // A vector with as many members as bytes: each is an empty vector in turn, or none.
-    Buffer.from("0effffff07", "hex").copy(huge);
+    // A vector with as many members as there are bytes.
+    Buffer.from("0ef0ffff07", "hex").copy(huge);
     assert.throws(() => decodeValue(huge), { name: "DecodeError", reason: "too-many-values" });
   });
 });

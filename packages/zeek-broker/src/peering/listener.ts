@@ -57,12 +57,10 @@ export class Listener {
   }
 
   #createTls(): TlsServer | undefined {
-    const { tls, handshakeTimeout, onFailed, onSocket } = this.#options;
+    const { tls, handshakeTimeout, onFailed } = this.#options;
     const options = serverOptions(tls);
     if (options === undefined) return undefined;
-    const server = createTlsServer({ ...options, handshakeTimeout }, (socket) =>
-      onSocket(socket, formatRemote(socket)),
-    );
+    const server = createTlsServer({ ...options, handshakeTimeout }, (socket) => this.#release(socket));
     // After the failure Node has destroyed the socket, or does so next.
     server.on("tlsClientError", (error, socket) => {
       onFailed(formatRemote(socket), "tls-failed", error);

@@ -2,6 +2,7 @@ import { isUtf8 } from "node:buffer";
 import { DecodeError, invalidValue } from "../errors.ts";
 import { Reader } from "../wire/reader.ts";
 import { Writer } from "../wire/writer.ts";
+import { portNumber, signed, unsigned } from "./checks.ts";
 import { packAddress, packSubnet, unpackAddress, unpackSubnet } from "./ip.ts";
 import { MAX_DEPTH, MAX_VALUES, type PortProtocol, type TableEntry, Value, type ValueType } from "./value.ts";
 
@@ -130,17 +131,23 @@ class ValueReader {
 
   #members(depth: number): Value[] {
     const members: Value[] = [];
-    for (let left = this.#reader.count(1); left > 0; left--) members.push(this.read(depth + 1));
+    for (let left = this.#count(1); left > 0; left--) members.push(this.read(depth + 1));
     return members;
   }
 
   #entries(depth: number): TableEntry[] {
     const entries: TableEntry[] = [];
-    for (let left = this.#reader.count(2); left > 0; left--) {
+    for (let left = this.#count(2); left > 0; left--) {
       const key = this.read(depth + 1);
       entries.push([key, this.read(depth + 1)]);
     }
     return entries;
+  }
+
+  #count(least: number): number {
+    const count = this.#reader.count(least);
+    if (count > this.#left) throw new DecodeError("too-many-values");
+    return count;
   }
 }
 
@@ -190,19 +197,4 @@ function protocolNumber(name: PortProtocol): number {
   const number = PROTOCOLS.indexOf(name);
   if (number < 0) throw invalidValue(`not a port protocol: ${name}`);
   return number;
-}
-
-function portNumber(value: number): number {
-  if (!Number.isInteger(value) || value < 0 || value > 0xffff) throw invalidValue(`not a port: ${value}`);
-  return value;
-}
-
-function unsigned(value: bigint): bigint {
-  if (BigInt.asUintN(64, value) !== value) throw invalidValue(`a count is from 0 to 2^64 - 1, not ${value}`);
-  return value;
-}
-
-function signed(value: bigint, type: ValueType): bigint {
-  if (BigInt.asIntN(64, value) !== value) throw invalidValue(`${type} does not fit 64 bits: ${value}`);
-  return value;
 }
