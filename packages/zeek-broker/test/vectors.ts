@@ -21,6 +21,11 @@ export function readSession(name: string): VectorFrame[] {
   return readVector<{ frames: VectorFrame[] }>(name).frames;
 }
 
+/** Text frames of a WebSocket session with Zeek 8.0.10, in order. */
+export function readTranscript(): { readonly from: "zeek" | "threatbus"; readonly text: string }[] {
+  return readVector<{ frames: { from: "zeek" | "threatbus"; text: string }[] }>("websocket").frames;
+}
+
 export function bytesOf(frame: VectorFrame): Buffer {
   return Buffer.from(frame.hex, "hex");
 }

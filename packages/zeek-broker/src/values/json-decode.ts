@@ -9,11 +9,11 @@ const PORT = /^(\d{1,5})\/(tcp|udp|icmp|unknown|\?)$/;
 
 /** Decodes what encodeJson() makes. Throws DecodeError. */
 export function decodeJson(text: string): Value {
-  return valueOf(parseJson(text));
+  return valueOfParsed(parseJson(text));
 }
 
 /** The value in an object with "@data-type" and "data", parsed with parseJson(). Throws DecodeError. */
-export function valueOf(parsed: unknown): Value {
+export function valueOfParsed(parsed: unknown): Value {
   try {
     return new JsonReader().read(parsed, 0);
   } catch (error) {

@@ -1,4 +1,4 @@
-import { valueOf } from "../values/json-decode.ts";
+import { valueOfParsed } from "../values/json-decode.ts";
 import { encodeJsonMembers } from "../values/json-encode.ts";
 import { objectOf, parseJson, stringOf } from "../values/json-text.ts";
 import type { Value } from "../values/value.ts";
@@ -26,14 +26,14 @@ export function encodeDataMessage(topic: string, value: Value): string {
 export function decodeServerMessage(text: string): ServerMessage {
   const parsed = parseJson(text);
   const message = objectOf(parsed);
-  const type = stringOf(message["type"]);
+  const type = stringOf(message.type);
   switch (type) {
     case "ack":
-      return { type, endpoint: stringOf(message["endpoint"]), version: stringOf(message["version"]) };
+      return { type, endpoint: stringOf(message.endpoint), version: stringOf(message.version) };
     case "data-message":
-      return { type, topic: stringOf(message["topic"]), value: valueOf(parsed) };
+      return { type, topic: stringOf(message.topic), value: valueOfParsed(parsed) };
     case "error":
-      return { type, code: stringOf(message["code"]), context: stringOf(message["context"]) };
+      return { type, code: stringOf(message.code), context: stringOf(message.context) };
     default:
       return { type: "unknown", name: type };
   }
