@@ -14,8 +14,6 @@ const EVENT_BYTES = 150;
 
 export interface OutboundParts {
   readonly name: string;
-  /** The p2p topic. */
-  readonly topic: string;
   readonly namespace: string;
   readonly outq: Outq;
   readonly backlog: Backlog;
@@ -36,6 +34,7 @@ export interface OutboundParts {
 export class Outbound extends StoppableWorker {
   readonly #parts: OutboundParts;
   #zeek: Zeek | undefined;
+  #topic = "";
   /** Taken from the backlog, not sent yet. */
   #pending: IntelItem | undefined;
   /** Counts attachments, to tell acknowledgements of an earlier one. */
@@ -46,9 +45,10 @@ export class Outbound extends StoppableWorker {
     this.#parts = parts;
   }
 
-  /** Sends to this Zeek from now on. */
-  attach(zeek: Zeek): void {
+  /** Sends to this Zeek from now on, on this p2p topic. */
+  attach(zeek: Zeek, topic: string): void {
     this.#zeek = zeek;
+    this.#topic = topic;
     this.#attachment += 1;
     this.#pending = undefined;
     this.#parts.backlog.rewind();
@@ -99,9 +99,9 @@ export class Outbound extends StoppableWorker {
 
   /** One that cannot be encoded counts as sent: it must not keep the others back, nor acknowledgements out of step. */
   #publish({ link }: Zeek, item: IntelItem): SendResult {
-    const { topic, namespace, unsendable } = this.#parts;
+    const { namespace, unsendable } = this.#parts;
     try {
-      return link.publish(topic, intelEvent(item, namespace));
+      return link.publish(this.#topic, intelEvent(item, namespace));
     } catch (error) {
       unsendable("unsendable", `${item.id}: ${messageOf(error)}`);
       return "sent";

@@ -12,7 +12,7 @@ import type { Reports } from "./reports.ts";
 import { type DeathReason, Subscription } from "./subscription.ts";
 import type { Zeek } from "./zeek.ts";
 
-export type EndReason = DeathReason | "unsubscribed" | "overflow" | "refused" | "shutdown";
+export type EndReason = DeathReason | "overflow" | "refused" | "shutdown";
 
 /** What a log line says of an end that Zeek did not ask for. */
 const END_TEXT: Readonly<Record<Exclude<EndReason, "unsubscribed" | "shutdown">, string>> = {
@@ -65,7 +65,7 @@ export class Subscriptions {
       this.#parts.reports.refused("topic", 1, `${request.kind} by ${zeek.link.name}`);
       return;
     }
-    if (request.kind === "unsubscribe") this.#unsubscribe(topic);
+    if (request.kind === "unsubscribe") this.#unsubscribe(topic, zeek);
     else this.#subscribe(topic, Math.max(zeek.link.leastSnapshot, secondsOf(request.snapshot)), zeek);
   }
 
@@ -100,39 +100,65 @@ export class Subscriptions {
     return this.#byOwner.get(zeek.link.id) ?? [];
   }
 
-  #unsubscribe(topic: string): void {
+  /**
+   * A Zeek that has lost its connection ends its subscription when it is back, only to make it anew. What it has not got
+   * yet must survive that, or a feed that was being loaded would be cut short.
+   */
+  #unsubscribe(topic: string, zeek: Zeek): void {
     const subscription = this.#byTopic.get(topic);
+    if (subscription?.isInterrupted === true && subscription.owner === zeek.link.id) subscription.release();
+    else if (subscription !== undefined) this.#end(subscription, "unsubscribed");
     // A Zeek that comes back late names one that has ended: nothing is wrong with that.
-    if (subscription !== undefined) this.#end(subscription, "unsubscribed");
     else this.#parts.context.logger.debug({ topic }, "unsubscribed from a point-to-point topic that is not there");
   }
 
-  #subscribe(topic: string, snapshot: number, zeek: Zeek): void {
+  #subscribe(subject: string, snapshot: number, zeek: Zeek): void {
     const { context, reports } = this.#parts;
-    const full = this.#byTopic.size >= context.config.max_subscriptions;
+    const interrupted = [...this.#of(zeek)].find((each) => each.isInterrupted && each.subject === subject);
+    const full = interrupted === undefined && this.#byTopic.size >= context.config.max_subscriptions;
     if (this.#closed || full) {
       reports.refused(full ? "too-many-subscriptions" : "shutdown", 1, zeek.link.name);
       return;
     }
-    const subscription = this.#register(topic, zeek);
-    const answer = acknowledgement(subscription.topic, context.config.module_namespace);
-    const sent = zeek.link.publish(MANAGE_TOPIC, answer);
-    if (sent !== "sent") {
-      reports.refused(`acknowledgement-${sent}`, 1, zeek.link.name);
-      this.#end(subscription, "refused");
-      zeek.link.drop("it cannot be told of its subscription");
-      return;
-    }
+    const subscription = interrupted === undefined ? this.#register(subject, zeek) : this.#renew(interrupted);
+    void this.#acknowledge(subscription, zeek);
     subscription.look(zeek);
-    void this.#route(subscription, topic, snapshot, zeek);
+    if (interrupted === undefined || snapshot > 0) void this.#route(subscription, snapshot, zeek);
+    else context.logger.info({ subscription: subscription.name }, "Zeek has renewed its subscription");
   }
 
-  async #route(subscription: Subscription, topic: string, snapshot: number, zeek: Zeek): Promise<void> {
+  /** Tells Zeek its p2p topic; a connection that is full of indicators is waited for. */
+  async #acknowledge(subscription: Subscription, zeek: Zeek): Promise<void> {
+    const { reports, context } = this.#parts;
+    const { topic } = subscription;
+    const answer = acknowledgement(topic, context.config.module_namespace);
+    let sent = zeek.link.publish(MANAGE_TOPIC, answer);
+    while (sent === "full") {
+      await zeek.link.writable(context.signal).catch(() => undefined);
+      if (context.signal.aborted || this.#byTopic.get(topic) !== subscription) return;
+      sent = zeek.link.publish(MANAGE_TOPIC, answer);
+    }
+    if (sent === "sent") return;
+    // A Zeek that is gone may come back.
+    if (sent === "closed") return subscription.lost(zeek);
+    reports.refused(`acknowledgement-${sent}`, 1, zeek.link.name);
+    this.#end(subscription, "refused");
+    zeek.link.drop("it does not listen to acknowledgements");
+  }
+
+  #renew(subscription: Subscription): Subscription {
+    this.#byTopic.delete(subscription.topic);
+    subscription.renew(this.#newTopic(subscription.subject));
+    this.#byTopic.set(subscription.topic, subscription);
+    return subscription;
+  }
+
+  async #route(subscription: Subscription, snapshot: number, zeek: Zeek): Promise<void> {
     const { context } = this.#parts;
-    const { name, outq } = subscription;
+    const { name, subject, outq } = subscription;
     try {
-      await context.subscribe(topic, outq, snapshot);
-      context.logger.info({ subscription: name, topic, snapshot_seconds: snapshot }, "Zeek subscribed");
+      await context.subscribe(subject, outq, snapshot);
+      context.logger.info({ subscription: name, topic: subject, snapshot_seconds: snapshot }, "Zeek subscribed");
       // It may have ended meanwhile, when there was nothing to give back yet.
       if (this.#byTopic.get(subscription.topic) !== subscription) await context.unsubscribe(outq);
     } catch (error) {
@@ -142,11 +168,11 @@ export class Subscriptions {
     }
   }
 
-  #register(topic: string, zeek: Zeek): Subscription {
+  #register(subject: string, zeek: Zeek): Subscription {
     const { context, metrics, reports } = this.#parts;
     const { config } = context;
-    const p2pTopic = this.#newTopic(topic);
-    const name = `${zeek.link.name}/${p2pTopic.slice(-4)}`;
+    const topic = this.#newTopic(subject);
+    const name = `${zeek.link.name}/${topic.slice(-4)}`;
     const outq = context.createOutq({
       name,
       overflow: config.overflow,
@@ -167,13 +193,13 @@ export class Subscriptions {
     const outbound = new Outbound({
       ...common,
       name: `zeek ${name}`,
-      topic: p2pTopic,
       namespace: config.module_namespace,
       delivered: (count) => metrics.delivered.inc(count),
       unsendable: (reason, sample) => reports.undelivered(reason, 1, sample),
     });
     const subscription: Subscription = new Subscription({
-      topic: p2pTopic,
+      topic,
+      subject,
       name,
       owner: zeek.link.id,
       outq,
@@ -184,7 +210,7 @@ export class Subscriptions {
       patience: { first: config.subscribe_timeout, later: config.linger },
       died: (reason) => this.#end(subscription, reason),
     });
-    this.#byTopic.set(p2pTopic, subscription);
+    this.#byTopic.set(topic, subscription);
     const owned = this.#byOwner.get(subscription.owner);
     if (owned === undefined) this.#byOwner.set(subscription.owner, new Set([subscription]));
     else owned.add(subscription);
@@ -223,9 +249,9 @@ export class Subscriptions {
     else context.logger.info(fields, "subscription ended");
   }
 
-  #newTopic(topic: string): string {
-    let made = newP2pTopic(topic);
-    while (this.#byTopic.has(made)) made = newP2pTopic(topic);
+  #newTopic(subject: string): string {
+    let made = newP2pTopic(subject);
+    while (this.#byTopic.has(made)) made = newP2pTopic(subject);
     return made;
   }
 }

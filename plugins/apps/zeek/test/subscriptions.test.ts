@@ -184,13 +184,23 @@ test("a full connection is waited for, and nothing is sent twice or left out", a
   assert.deepEqual(link.values, values(0, 200));
 });
 
+test("an acknowledgement waits for a connection that is full", async (t) => {
+  const stage = new Stage(t);
+  const link = new FakeLink();
+  link.result = "full";
+  stage.subscribe(stage.connect(link));
+  assert.deepEqual(link.acknowledged, []);
+  link.result = "sent";
+  await eventually("the acknowledgement", () => link.acknowledged.length === 1);
+});
+
 test("a Zeek that cannot be told of its subscription has none", async (t) => {
   const stage = new Stage(t);
   const link = new FakeLink();
   link.result = "unsubscribed";
   stage.subscribe(stage.connect(link));
   await eventually("the end", () => stage.bus.outqs.size === 0 && stage.subscriptions.size === 0);
-  assert.equal(link.dropped, "it cannot be told of its subscription");
+  assert.equal(link.dropped, "it does not listen to acknowledgements");
 });
 
 test("two subscriptions of one Zeek share its window", async (t) => {
@@ -239,26 +249,67 @@ test("what was under way is sent again to a Zeek that comes back and still liste
 });
 
 for (const order of ["unsubscribes first", "subscribes first"]) {
-  test(`a Zeek that renews its subscription ${order} has one afterwards`, async (t) => {
-    const stage = new Stage(t);
+  test(`a Zeek that comes back and ${order} has one subscription afterwards, and has lost nothing`, async (t) => {
+    const stage = new Stage(t, { config: { max_in_flight: 10, linger: "20ms" } });
     const link = new FakeLink();
     const zeek = stage.connect(link);
     stage.subscribe(zeek);
     const [old = ""] = link.acknowledged;
+    link.topics.add(old);
+    stage.subscriptions.look(zeek);
+    stage.deliver(0, 30);
+    await eventually("a full window", () => link.values.length === 10);
+    link.acknowledge();
+    await eventually("the next window", () => link.values.length === 20);
     stage.subscriptions.lost(zeek);
-    const again = stage.connect(link);
-    if (order === "unsubscribes first") stage.unsubscribe(again, old);
+    link.break();
+
+    const back = new FakeLink();
+    back.topics.add(old);
+    const again = stage.connect(back);
+    stage.subscriptions.look(again);
+    if (order === "unsubscribes first") {
+      stage.unsubscribe(again, old);
+      // Its filter is not what it will be.
+      stage.subscriptions.look(again);
+    }
     stage.subscribe(again);
     if (order === "subscribes first") stage.unsubscribe(again, old);
-    await eventually("the end of the old one", () => stage.bus.outqs.size === 1);
-    const [, renewed = ""] = link.acknowledged;
-    link.topics.add(renewed);
+    const [renewed = ""] = back.acknowledged;
+    back.topics.delete(old);
+    back.topics.add(renewed);
     stage.subscriptions.look(again);
-    stage.deliver(0, 3);
-    await eventually("the indicators", () => link.values.length === 3);
-    assert.deepEqual(new Set(link.published.slice(2).map(({ topic }) => topic)), new Set([renewed]));
+    await eventually("the same window again", () => back.values.length >= 10);
+    back.acknowledge();
+    await eventually("the rest", () => back.values.at(-1) === "29.example");
+    back.acknowledge();
+    await eventually("all acknowledged", () => stage.bus.unfinished === 0);
+    assert.deepEqual(back.values.slice(-20), values(10, 30));
+    assert.equal(stage.subscriptions.size, 1);
+    assert.deepEqual(stage.bus.calls, [{ bus_subscribe: "stix2/indicator", snapshot_seconds: 0 }]);
   });
 }
+
+test("a Zeek that comes back, unsubscribes and does not subscribe has no subscription after linger", async (t) => {
+  const stage = new Stage(t, { config: { linger: "20ms" } });
+  const link = new FakeLink();
+  const zeek = stage.connect(link);
+  stage.subscribe(zeek);
+  stage.subscriptions.lost(zeek);
+  stage.unsubscribe(stage.connect(link), link.acknowledged[0] ?? "");
+  await eventually("the end", () => stage.bus.outqs.size === 0);
+});
+
+test("history that is asked for anew goes to the subscription that is renewed", async (t) => {
+  const stage = new Stage(t);
+  const link = new FakeLink();
+  const zeek = stage.connect(link);
+  stage.subscribe(zeek);
+  stage.subscriptions.lost(zeek);
+  stage.subscribe(stage.connect(link), "stix2/indicator", 60);
+  assert.equal(stage.subscriptions.size, 1);
+  assert.deepEqual(stage.bus.calls.at(-1), { bus_subscribe: "stix2/indicator", snapshot_seconds: 60 });
+});
 
 test("a Zeek that never listens, or that is gone, is forgotten, and what it missed is counted", async (t) => {
   const stage = new Stage(t, { config: { subscribe_timeout: "20ms", linger: "20ms" } });
