@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { suite, test } from "node:test";
+import fc from "fast-check";
 import type { Address, EndpointOptions } from "../src/index.ts";
 import { Value } from "../src/index.ts";
 import { formatId, parseId } from "../src/messages/endpoint-id.ts";
@@ -221,6 +222,36 @@ suite("peers that go wrong", OPTIONS, () => {
     for (let number = 0; number < 900; number++) assert.equal(peer.publish("n", numbered(number)), "sent");
     await station.endpoint.close();
     assert.equal(other.events.length, 900);
+  });
+});
+
+suite("noise", { timeout: 60_000 }, () => {
+  const noise = fc.uint8Array({ minLength: 1, maxLength: 300 }).map((bytes) => Buffer.from(bytes));
+  /** Frames that are right on the outside. */
+  const nodes = fc
+    .tuple(fc.integer({ min: 0, max: 6 }), fc.constantFrom("x", "<$>", "y"), noise)
+    .map(([type, topic, payload]) => node(type, topic, payload));
+  const stream = fc.array(fc.oneof(noise, noise.map(framed), nodes, fc.constant(HELLO)), {
+    minLength: 1,
+    maxLength: 8,
+  });
+
+  test("whatever is sent, before or after the handshake, the endpoint goes on", async (t) => {
+    const { station, address } = await listening(t);
+    await fc.assert(
+      fc.asyncProperty(fc.boolean(), stream, async (afterHandshake, parts) => {
+        const raw = await RawPeer.connect(t, address);
+        raw.socket.write(Buffer.concat(afterHandshake ? [HELLO, synAck("y"), ...parts] : parts));
+        raw.socket.end();
+        await until(() => raw.isClosed);
+      }),
+      { numRuns: 300 },
+    );
+    await until(() => station.endpoint.peers.length === 0);
+    const other = new Station(t);
+    other.endpoint.dial(address);
+    await (await other.peer()).ping();
+    assert.equal(station.count("peer-added"), station.count("peer-removed") + 1);
   });
 });
 

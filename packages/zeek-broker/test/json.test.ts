@@ -105,8 +105,8 @@ suite("JSON encoding of values", { timeout: 30_000 }, () => {
     ["an address that is none", '{"@data-type":"address","data":"localhost"}'],
     ["an unknown type", '{"@data-type":"pattern","data":"x"}'],
     ["a table of something else", '{"@data-type":"table","data":[1]}'],
-    ["too deep", `${'{"@data-type":"vector","data":['.repeat(100)}${"]}".repeat(100)}`],
-    ["brackets without end", "[".repeat(1_000_000)],
+    ["deeper than values may be", `${'{"@data-type":"vector","data":['.repeat(100)}${"]}".repeat(100)}`],
+    ["brackets without end", "[".repeat(16_000_000)],
     ["brackets without end, and long digits", `${"[".repeat(1_000_000)}1234567890123456${"]".repeat(1_000_000)}`],
   ];
   for (const [name, text] of wrong) {
@@ -114,6 +114,11 @@ suite("JSON encoding of values", { timeout: 30_000 }, () => {
       assert.throws(() => decodeJson(text), DecodeError);
     });
   }
+
+  test("brackets in strings are text", () => {
+    const value = Value.vector(Value.string(`\\"${"[{".repeat(1_000)}`), Value.string('"'));
+    assert.deepEqual(decodeJson(encodeJson(value)), value);
+  });
 
   test("what JSON cannot hold is refused to the caller", () => {
     for (const value of [

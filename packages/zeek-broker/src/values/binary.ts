@@ -30,8 +30,17 @@ const PROTOCOLS: readonly PortProtocol[] = ["unknown", "tcp", "udp", "icmp"];
 
 const ADDRESS_SIZE = 16;
 
-/** Appends a value. Throws BrokerError INVALID_VALUE for numbers out of range, text that is no address, or too deep nesting. */
-export function writeValue(writer: Writer, value: Value, depth = 0): void {
+/**
+ * The bytes of a value, as they are on the wire. Throws BrokerError INVALID_VALUE for numbers out of range, text that is
+ * no address, or too deep nesting.
+ */
+export function encodeValue(value: Value): Buffer {
+  const writer = new Writer();
+  writeValue(writer, value);
+  return writer.finish();
+}
+
+function writeValue(writer: Writer, value: Value, depth = 0): void {
   if (depth > MAX_DEPTH) throw invalidValue(`values are nested more than ${MAX_DEPTH} deep`);
   writer.u8(TAGS[value.type]);
   switch (value.type) {
@@ -87,13 +96,6 @@ function writeScalar(writer: Writer, value: Scalar): void {
     case "port":
       writer.u16(portNumber(value.value)).u8(protocolNumber(value.protocol));
   }
-}
-
-/** The bytes of a value, as they are on the wire. Throws BrokerError INVALID_VALUE. */
-export function encodeValue(value: Value): Buffer {
-  const writer = new Writer();
-  writeValue(writer, value);
-  return writer.finish();
 }
 
 /** Decodes one value that fills `bytes`. Throws DecodeError. */

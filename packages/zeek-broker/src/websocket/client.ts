@@ -72,10 +72,19 @@ export class WebSocketClient {
     if (this.#readiness === "closed") throw new BrokerError("CLOSED", "the client is closed");
   }
 
+  /** Resolves when Zeek has read everything sent so far. Rejects with BrokerError PEER_GONE when the connection is over before. */
+  ping(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (!this.#session.isReady) reject(new BrokerError("PEER_GONE", "not connected"));
+      else this.#session.ping((error) => (error === undefined ? resolve() : reject(error)));
+    });
+  }
+
   /** Reads no more, so that TCP makes Zeek wait; it disconnects clients that keep it waiting for long. */
   pause(): void {
     this.#isPaused = true;
-    this.#session.pause();
+    // Before the ack nothing comes but that.
+    if (this.#session.isReady) this.#session.pause();
   }
 
   resume(): void {

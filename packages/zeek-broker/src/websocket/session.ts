@@ -51,7 +51,7 @@ export class Session {
   }
 
   get isReady(): boolean {
-    return this.#state === "ready";
+    return this.#state === "ready" && this.#socket.readyState === WebSocket.OPEN;
   }
 
   get isFull(): boolean {
@@ -67,6 +67,11 @@ export class Session {
       onPong();
       this.#owner.written();
     });
+  }
+
+  /** Calls back when Zeek has read everything sent so far, or with an error when the connection is over before. */
+  ping(callback: (error?: Error) => void): void {
+    this.#pings.ping(callback);
   }
 
   pause(): void {
