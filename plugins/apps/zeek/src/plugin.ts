@@ -1,12 +1,13 @@
-import { readFile } from "node:fs/promises";
-import { type AppContext, type AppPlugin, type BoundAddress, listenError, messageOf } from "@threatbus/core";
-import type { Address, TlsOption } from "@threatbus/zeek-broker";
+import { type AppContext, type AppPlugin, type BoundAddress, listenError } from "@threatbus/core";
+import type { Address } from "@threatbus/zeek-broker";
 import { Broker } from "./broker.ts";
+import { brokerTls, webSocketTls } from "./certificates.ts";
 import { Inbound } from "./inbound.ts";
 import { createMetrics } from "./metrics.ts";
 import { bindHost, isLoopback, type ZeekOptions } from "./options.ts";
 import { Reports } from "./reports.ts";
 import { Subscriptions } from "./subscriptions.ts";
+import { WebSocketZeek } from "./websocket.ts";
 import { Zeeks } from "./zeeks.ts";
 
 /** Milliseconds that stopIntake waits for sightings in hand to find room in the inq. */
@@ -15,6 +16,7 @@ const INTAKE_LIMIT = 2_000;
 /** Everything that lives while the plugin runs. */
 interface Running {
   readonly broker: Broker;
+  readonly webSockets: readonly WebSocketZeek[];
   readonly subscriptions: Subscriptions;
   readonly inbound: Inbound;
   readonly reports: Reports;
@@ -26,7 +28,8 @@ export class ZeekPlugin implements AppPlugin<ZeekOptions> {
 
   async run(context: AppContext<ZeekOptions>): Promise<readonly BoundAddress[]> {
     const { config, logger } = context;
-    const tls = await readTls(config.tls);
+    const tls = await brokerTls(config);
+    const serverTls = await Promise.all(config.websocket.map(webSocketTls));
     const metrics = createMetrics(context.metrics, {
       peers: () => zeeks.size,
       subscriptions: () => subscriptions.size,
@@ -48,7 +51,10 @@ export class ZeekPlugin implements AppPlugin<ZeekOptions> {
     const broker = new Broker({ config, tls, zeeks, reports, logger });
     const bound = await listen(broker, config);
     inbound.start();
-    this.#running = { broker, subscriptions, inbound, reports };
+    const webSockets = config.websocket.map(
+      (server, index) => new WebSocketZeek({ config, server, tls: serverTls[index] ?? {}, zeeks, reports, logger }),
+    );
+    this.#running = { broker, webSockets, subscriptions, inbound, reports };
     warnOfExposure(context);
     return [{ name: "broker", url: urlOf(bound) }];
   }
@@ -65,11 +71,11 @@ export class ZeekPlugin implements AppPlugin<ZeekOptions> {
     const running = this.#running;
     if (running === undefined) return;
     this.#running = undefined;
-    const { broker, subscriptions, inbound, reports } = running;
+    const { broker, webSockets, subscriptions, inbound, reports } = running;
     inbound.close();
     inbound.stop();
     await subscriptions.close();
-    await broker.close();
+    await Promise.all([broker, ...webSockets].map((each) => each.close()));
     await inbound.join();
     reports.close();
   }
@@ -82,21 +88,6 @@ async function listen(broker: Broker, config: ZeekOptions): Promise<Address> {
     await broker.close();
     const target = { host: bindHost(config.host), port: config.port, setting: "plugins.apps.zeek.port" };
     throw listenError(error, target) ?? error;
-  }
-}
-
-async function readTls(tls: ZeekOptions["tls"]): Promise<TlsOption> {
-  if (typeof tls === "string") return tls;
-  const read = (name: "cert" | "key" | "ca") => readPem(tls[name], `plugins.apps.zeek.tls.${name}`);
-  const [cert, key, ca] = await Promise.all([read("cert"), read("key"), read("ca")]);
-  return { cert, key, ca };
-}
-
-async function readPem(file: string, setting: string): Promise<Buffer> {
-  try {
-    return await readFile(file);
-  } catch (error) {
-    throw new Error(`${setting} cannot be read: ${messageOf(error)}`, { cause: error });
   }
 }
 
