@@ -57,6 +57,12 @@ suite("values", () => {
     }
   });
 
+  test("reals that are no finite numbers", () => {
+    for (const real of [Number.NaN, Infinity, -Infinity, -0]) {
+      assert.deepEqual(decodeValue(encodeValue(Value.real(real))), Value.real(real));
+    }
+  });
+
   test("strings that are not UTF-8 stay bytes", () => {
     const bytes = Uint8Array.of(0xff, 0x00, 0x80);
     assert.deepEqual(decodeValue(encodeValue(Value.string(bytes))), Value.string(bytes));
