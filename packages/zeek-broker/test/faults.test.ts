@@ -292,6 +292,28 @@ suite("peers that come again", OPTIONS, () => {
     await until(() => station.endpoint.peers.length === 1);
   });
 
+  test("a peer that is paused is not taken for dead", async (t) => {
+    const { station, address } = await listening(t, {
+      farewellTimeout: 20,
+      heartbeat: { interval: 5, timeout: 20 },
+    });
+    const zeek = new Station(t, { id: LARGE_ID });
+    zeek.endpoint.dial(address);
+    const peer = await station.peer();
+    await zeek.peer();
+    peer.pause();
+    const again = await RawPeer.connect(t, address);
+    again.socket.write(encodeHandshake({ type: "hello", sender: parseId(LARGE_ID), minVersion: 1, maxVersion: 1 }));
+    await until(() => station.has("handshake-failed", "redundant-connection"));
+    // One that is not paused is given up in the same time.
+    const dead = await RawPeer.connect(t, address);
+    dead.socket.write(Buffer.concat([HELLO, synAck("")]));
+    await until(() => station.has("peer-removed", "unresponsive"));
+    peer.resume();
+    await peer.ping();
+    assert.deepEqual(station.endpoint.peers, [peer]);
+  });
+
   test("of two handshakes of one peer at a time, one succeeds", async (t) => {
     const { station, address } = await listening(t);
     const [one, two] = await Promise.all([RawPeer.connect(t, address), RawPeer.connect(t, address)]);

@@ -75,6 +75,15 @@ suite("two endpoints do not peer", OPTIONS, () => {
     assert.equal(hub.endpoint.peers.length, 0);
   });
 
+  test("an address that is in use is the caller's error", async (t) => {
+    const hub = new Station(t);
+    const address = await hub.endpoint.listen(LOOPBACK);
+    await assert.rejects(hub.endpoint.listen(address), { code: "EADDRINUSE" });
+    const other = new Station(t);
+    other.endpoint.dial(address);
+    await hub.peer();
+  });
+
   test("more connections than allowed", async (t) => {
     const hub = new Station(t, { tls: "off", maxConnections: 1 });
     const address = await hub.endpoint.listen(LOOPBACK);

@@ -140,7 +140,7 @@ export class PeerLink implements Peer, ChannelOwner {
 
   /** The same endpoint has connected again: is this connection still alive? It is given up if not. */
   challenge(): void {
-    this.#pings.pingWithin(this.#context.settings.farewellTimeout, () => this.#giveUp("superseded"));
+    this.#demandLife(this.#context.settings.farewellTimeout, "superseded");
   }
 
   frame(bytes: Buffer): void {
@@ -252,13 +252,15 @@ export class PeerLink implements Peer, ChannelOwner {
   #startHeartbeat(): void {
     const { heartbeat } = this.#context.settings;
     if (heartbeat === false) return;
-    this.#heartbeat = setInterval(() => {
-      // Nothing is read from a peer that is paused: no answer says nothing about it.
-      if (this.#isPaused || this.#state !== "ready") return;
-      this.#pings.pingWithin(heartbeat.timeout, () => {
-        if (!this.#isPaused) this.#giveUp("unresponsive");
-      });
-    }, heartbeat.interval);
+    this.#heartbeat = setInterval(() => this.#demandLife(heartbeat.timeout, "unresponsive"), heartbeat.interval);
+  }
+
+  /** Gives the peer up unless it answers a ping in time; not one that is paused, whose answer would not be read. */
+  #demandLife(timeout: number, reason: EndReason): void {
+    if (this.#isPaused || this.#state !== "ready") return;
+    this.#pings.pingWithin(timeout, () => {
+      if (!this.#isPaused) this.#giveUp(reason);
+    });
   }
 }
 
