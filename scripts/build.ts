@@ -49,6 +49,9 @@ async function assemble(source: string, manifest: Manifest): Promise<void> {
   for await (const file of glob(`${CONTENT}/**/*.*`, { cwd: join(ROOT, source) })) {
     if (!file.endsWith(".ts")) cpSync(join(ROOT, source, file), join(target, file));
   }
+  // What the demo needs for a real Zeek.
+  if (manifest.bin !== undefined)
+    cpSync(join(ROOT, "apps/zeek/scripts"), join(target, "demo/zeek"), { recursive: true });
   const own = join(ROOT, source, "README.md");
   cpSync(existsSync(own) ? own : join(ROOT, "README.md"), join(target, "README.md"));
   cpSync(join(ROOT, "LICENSE"), join(target, "LICENSE"));
