@@ -73,9 +73,11 @@ export class Broker {
       case "accept-failed":
         reports.connection("broker", "accept-failed", notice.error.message);
         break;
-      default:
-        // Zeek ships its logs to every new peer, and has data stores: nothing is wrong with that.
-        logger.debug({ ...notice, peer: "peer" in notice ? notice.peer.id : undefined }, "Broker");
+      case "ignored":
+        reports.ignored(notice.kind, notice.topic);
+        break;
+      // The bus dials nobody.
+      case "dialling-again":
     }
   }
 

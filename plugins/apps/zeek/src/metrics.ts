@@ -21,8 +21,8 @@ export interface Metrics {
   /** Indicators that Zeek has acknowledged. */
   readonly delivered: Counter;
   readonly sightings: Counter;
-  /** Events of Zeek that are none of the five. */
-  readonly unknown: Counter;
+  /** What Zeek sends and Threat Bus has no use for: events that are none of the five, logs, traffic of data stores. */
+  readonly ignored: Counter<"kind">;
   readonly ended: Counter<"reason">;
   readonly connections: Counter<"way" | "reason">;
 }
@@ -48,7 +48,7 @@ export function createMetrics(registry: Registry, levels: Levels): Metrics {
     dropped: { inc: ({ reason }, count) => dropped.inc({ component: "zeek", reason }, count) },
     delivered: counter("threatbus_zeek_indicators_total", "Indicators that Zeek has acknowledged."),
     sightings: counter("threatbus_zeek_sightings_total", "Sightings taken from Zeek."),
-    unknown: counter("threatbus_zeek_events_unknown_total", "Events of Zeek that Threat Bus does not know."),
+    ignored: counter("threatbus_zeek_ignored_total", "Messages of Zeek that Threat Bus has no use for.", ["kind"]),
     ended: counter("threatbus_zeek_subscriptions_ended_total", "Subscriptions that have ended.", ["reason"]),
     connections: counter("threatbus_zeek_connections_closed_total", "Connections refused, failed or closed.", [
       "way",

@@ -9,7 +9,7 @@ export class Reports {
   readonly #unmapped: DropReport;
   readonly #undelivered: DropReport;
   readonly #refused: DropReport;
-  readonly #unknown: DropReport;
+  readonly #ignored: DropReport;
   readonly #connections: Readonly<Record<Way, DropReport>>;
 
   constructor(logger: Logger, metrics: Metrics) {
@@ -23,9 +23,9 @@ export class Reports {
     this.#unmapped = new DropReport({ logger: logger.child({ to: "zeek" }), counter, level: "debug" });
     this.#undelivered = new DropReport({ logger: logger.child({ to: "zeek" }), counter });
     this.#refused = new DropReport({ logger: logger.child({ from: "zeek" }), counter });
-    this.#unknown = new DropReport({
+    this.#ignored = new DropReport({
       logger: logger.child({ from: "zeek" }),
-      counter: { inc: (_labels, count) => metrics.unknown.inc(count) },
+      counter: { inc: ({ reason }, count) => metrics.ignored.inc({ kind: reason }, count) },
       level: "debug",
     });
     this.#connections = { broker: connections("broker"), websocket: connections("websocket") };
@@ -46,9 +46,9 @@ export class Reports {
     this.#refused.note(reason, count, sample);
   }
 
-  /** An event that is none of the five. */
-  unknown(name: string): void {
-    this.#unknown.note("unknown-event", 1, name);
+  /** A message that Threat Bus has no use for. Zeek ships its logs to new peers: nothing is wrong with that. */
+  ignored(kind: string, sample: string): void {
+    this.#ignored.note(kind, 1, sample);
   }
 
   /** A connection that was refused, failed, or was closed for what Zeek did. */
@@ -59,7 +59,7 @@ export class Reports {
   /** Says what has not been said yet. */
   close(): void {
     const { broker, websocket } = this.#connections;
-    for (const report of [this.#unmapped, this.#undelivered, this.#refused, this.#unknown, broker, websocket]) {
+    for (const report of [this.#unmapped, this.#undelivered, this.#refused, this.#ignored, broker, websocket]) {
       report.flush();
     }
   }

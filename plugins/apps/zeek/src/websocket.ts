@@ -77,8 +77,8 @@ export class WebSocketZeek {
         reports.undelivered("refused-by-zeek", 1, sample);
         break;
       }
-      default:
-        logger.debug({ ...notice, url: server.url }, "WebSocket");
+      case "ignored":
+        reports.ignored(notice.kind, notice.detail);
     }
   }
 

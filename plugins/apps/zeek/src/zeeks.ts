@@ -56,6 +56,6 @@ export class Zeeks {
     const request = readManagement(event, config.module_namespace);
     if (request !== undefined) subscriptions.handle(request, zeek);
     else if (bareName(event.name, config.module_namespace) === "sighting") inbound.take(zeek.link, event);
-    else reports.unknown(event.name);
+    else reports.ignored("unknown-event", event.name);
   }
 }

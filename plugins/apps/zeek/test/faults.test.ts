@@ -141,7 +141,7 @@ test("events with wrong arguments and unknown events are counted, and the connec
   ] as const) {
     assert.equal(await harness.bus.metric("threatbus_messages_dropped_total", reason), count, reason);
   }
-  assert.equal(await harness.bus.metric("threatbus_zeek_events_unknown_total"), 2);
+  assert.equal(await harness.bus.metric("threatbus_zeek_ignored_total"), 2);
   assert.equal(harness.bus.inq.size, 0);
 });
 

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { encodeStix, parseStix } from "@threatbus/stix";
-import type { ZeekEvent } from "@threatbus/zeek-broker";
-import { intelEvent, readManagement } from "../src/events.ts";
+import { decodeEvent, encodeEvent, Value, type ZeekEvent } from "@threatbus/zeek-broker";
+import { acknowledgement, intelEvent, MANAGE_TOPIC, readManagement } from "../src/events.ts";
 import { type IntelItem, intelItem } from "../src/intel.ts";
 import { sightingOf } from "../src/sighting.ts";
 import {
@@ -99,4 +100,45 @@ function loose(value: unknown): unknown {
       '"type":"integer"',
     ),
   );
+}
+
+test("the events on the wire are those that Zeek 8.0.10 took and sent", () => {
+  const { frames } = JSON.parse(readFileSync(new URL("./vectors/session-responder.json", import.meta.url), "utf8")) as {
+    readonly frames: readonly { readonly from: string; readonly what: string; readonly hex: string }[];
+  };
+  /** Payloads of the data messages: sender, receiver, type, TTL and topic stand before them. */
+  const payloads = frames
+    .filter(({ what }) => what.startsWith("data"))
+    .map(({ from, hex }) => {
+      const bytes = Buffer.from(hex, "hex");
+      return { from, topic: bytes.toString("utf8", 37, 37 + bytes.readUInt16BE(35)), bytes };
+    })
+    .map(({ from, topic, bytes }) => ({ from, topic, payload: bytes.subarray(37 + topic.length) }));
+  const [subscribe, acknowledged, intel, sighting] = payloads;
+  assert.ok(subscribe && acknowledged && intel && sighting);
+
+  assert.deepEqual(readManagement(decode(subscribe.payload), "Tenzir"), {
+    kind: "subscribe",
+    topic: Value.string("stix2/indicator"),
+    snapshot: Value.timespan(0n),
+  });
+  assert.equal(acknowledged.topic, MANAGE_TOPIC);
+  assert.deepEqual(encodeEvent(acknowledgement(intel.topic, "Tenzir")), acknowledged.payload);
+  const id = "indicator--df0f9a0e-c3b6-4f53-b0cf-5e9c454ee0cc";
+  const created = 1_700_000_000_000_000n;
+  const item = { created, id, type: "DOMAIN", value: "example.com", operation: "ADD" } as const;
+  assert.deepEqual(encodeEvent(intelEvent(item, "Tenzir")), intel.payload);
+  const made = sightingOf(decode(sighting.payload), "Tenzir");
+  assert.ok(made.ok);
+  assert.equal(made.value.object.sighting_of_ref, id);
+  assert.deepEqual(readManagement(decode(payloads.at(-1)?.payload ?? Buffer.alloc(0)), "Tenzir"), {
+    kind: "unsubscribe",
+    topic: Value.string(intel.topic),
+  });
+});
+
+function decode(payload: Buffer): ZeekEvent {
+  const event = decodeEvent(payload);
+  assert.ok(event !== undefined);
+  return event;
 }
