@@ -8,8 +8,8 @@ import { startPlugin } from "./harness.ts";
 
 /** As many as a large feed has. */
 const COUNT = 500_000;
-/** Indicators per second that the Zeek of this test reads: far fewer than the bus carries. */
-const RATE = 50_000;
+/** Indicators per second that Zeek reads while they are published: far fewer than the bus carries. */
+const RATE = 5_000;
 const MIB = 1024 * 1024;
 
 const messages = createMessageFactory("test");
@@ -39,7 +39,8 @@ test("500,000 indicators reach a slow Zeek in order and without loss, in bounded
   const start = performance.now();
   await bus.deliverAll(COUNT, (index) => numbered(index + 1));
   const backlog = await bus.metric("threatbus_zeek_backlog_indicators");
-  assert.ok(backlog > COUNT / 10, `Zeek was too fast: only ${backlog} had to wait for it`);
+  assert.ok(backlog > COUNT / 2, `the bus was too slow: only ${backlog} had to wait for Zeek`);
+  zeek.send("now as fast as you can");
   const [result] = await found;
   assert.deepEqual(result, { received: COUNT, outOfOrder: 0 });
   await eventually("the last acknowledgement", () => bus.unfinished === 0);
@@ -48,5 +49,5 @@ test("500,000 indicators reach a slow Zeek in order and without loss, in bounded
   assert.equal(bus.lost, 0);
   assert.equal(await bus.metric("threatbus_zeek_indicators_total"), COUNT);
   // As whole messages they would need more than half a gigabyte.
-  assert.ok(grown < 150, `memory grew by ${grown} MiB`);
+  assert.ok(grown < 200, `memory grew by ${grown} MiB`);
 });
