@@ -1,5 +1,4 @@
-/** The connections of the demo as a capture file, for a real Zeek. */
-import type { Connection } from "./data.ts";
+/** Traffic for a real Zeek to look at, in tests and in the demo. */
 
 const ETHERNET = 1;
 const SNAP_LENGTH = 65_535;
@@ -11,6 +10,16 @@ const SERVER_PORT = 443;
 const FIRST_CLIENT_PORT = 40_000;
 const NAME_SERVER = "192.0.2.53";
 
+/** One connection over IPv4. */
+export interface CapturedConnection {
+  /** RFC 3339, UTC. */
+  readonly time: string;
+  readonly source: string;
+  readonly destination: string;
+  /** The name by which the destination was looked up. */
+  readonly host?: string | undefined;
+}
+
 /** A packet: its time in milliseconds since 1970, and its bytes from Ethernet on. */
 interface Packet {
   readonly time: number;
@@ -18,7 +27,7 @@ interface Packet {
 }
 
 /** A pcap file: for each connection the look-up of its host, if it has one, and a TCP handshake. Checksums are left out. */
-export function capture(connections: readonly Connection[]): Buffer {
+export function capture(connections: readonly CapturedConnection[]): Buffer {
   const header = Buffer.alloc(24);
   header.writeUInt32LE(0xa1b2c3d4, 0);
   header.writeUInt16LE(2, 4);
@@ -29,7 +38,7 @@ export function capture(connections: readonly Connection[]): Buffer {
   return Buffer.concat([header, ...packets.map(record)]);
 }
 
-function packetsOf({ time, source, destination, host }: Connection, clientPort: number): Packet[] {
+function packetsOf({ time, source, destination, host }: CapturedConnection, clientPort: number): Packet[] {
   const start = Date.parse(time);
   const packet = (delay: number, from: string, to: string, protocol: number, payload: Buffer): Packet => ({
     time: start + delay,
