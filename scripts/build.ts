@@ -49,6 +49,9 @@ async function assemble(source: string, manifest: Manifest): Promise<void> {
   for await (const file of glob(`${CONTENT}/**/*.*`, { cwd: join(ROOT, source) })) {
     if (!file.endsWith(".ts")) cpSync(join(ROOT, source, file), join(target, file));
   }
+  // What the demo needs for a real Zeek.
+  if (manifest.bin !== undefined)
+    cpSync(join(ROOT, "apps/zeek/scripts"), join(target, "demo/zeek"), { recursive: true });
   cpSync(join(ROOT, source, "README.md"), join(target, "README.md"));
   cpSync(join(ROOT, "LICENSE"), join(target, "LICENSE"));
   writeFileSync(join(target, "package.json"), `${JSON.stringify(published(manifest), null, 2)}\n`);

@@ -28,15 +28,19 @@ interface Member {
 
 /** Which packages of ours the sources of a folder may import; tests and benches may import all but other plugins. */
 const LAYERS: readonly { readonly folder: RegExp; readonly imports: readonly string[] }[] = [
-  { folder: /^packages\/(stix|zmtp)$/, imports: [] },
+  { folder: /^packages\/(stix|zmtp|zeek-broker)$/, imports: [] },
   { folder: /^packages\/core$/, imports: ["@threatbus/stix"] },
   { folder: /^packages\/client$/, imports: ["@threatbus/stix", "@threatbus/zmtp"] },
   { folder: /^packages\/testkit$/, imports: ["@threatbus/core", "@threatbus/stix"] },
-  { folder: /^plugins\/apps\//, imports: ["@threatbus/core", "@threatbus/stix", "@threatbus/zmtp"] },
+  {
+    folder: /^plugins\/apps\//,
+    imports: ["@threatbus/core", "@threatbus/stix", "@threatbus/zeek-broker", "@threatbus/zmtp"],
+  },
   { folder: /^plugins\/backbones\//, imports: ["@threatbus/core", "@threatbus/stix"] },
   {
     folder: /^packages\/cli$/,
     imports: [
+      "@threatbus/app-zeek",
       "@threatbus/app-zmq",
       "@threatbus/backbone-file-benchmark",
       "@threatbus/backbone-inmem",

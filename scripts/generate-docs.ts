@@ -6,13 +6,14 @@
  */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
+import zeek from "@threatbus/app-zeek";
 import zmq from "@threatbus/app-zmq";
 import fileBenchmark from "@threatbus/backbone-file-benchmark";
 import inmem from "@threatbus/backbone-inmem";
 import { describeCore, describeSchema, ERRORS, type PluginDefinition, settingsTable } from "@threatbus/core";
 
 const DOCS = resolve(import.meta.dirname, "../docs");
-const PLUGINS: readonly PluginDefinition[] = [inmem, fileBenchmark, zmq];
+const PLUGINS: readonly PluginDefinition[] = [inmem, fileBenchmark, zmq, zeek];
 const NOTE = "<!-- Made by `npm run docs`; change the code instead. -->\n";
 
 const pages = { "configuration.md": configurationPage(), "errors.md": errorsPage() };

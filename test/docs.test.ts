@@ -12,7 +12,14 @@ const read = (file: string): string => readFileSync(join(ROOT, file), "utf8");
 
 /** Every markdown file of the project. */
 async function documents(): Promise<string[]> {
-  const patterns = ["*.md", "docs/**/*.md", "packages/*/README.md", "plugins/*/*/README.md", "benchmark/README.md"];
+  const patterns = [
+    "*.md",
+    "docs/**/*.md",
+    "packages/*/README.md",
+    "plugins/*/*/README.md",
+    "apps/*/README.md",
+    "benchmark/README.md",
+  ];
   return Array.fromAsync(glob(patterns, { cwd: ROOT }));
 }
 

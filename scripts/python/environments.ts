@@ -31,7 +31,7 @@ export const environments: readonly Environment[] = [
   },
   {
     name: "stix",
-    purpose: "python-stix2 3.0 and stix2-patterns 2",
+    purpose: "python-stix2 3.0, stix2-patterns 2 and zeekscript",
     folder: `${root}/build/python/stix`,
     buildRequirements: undefined,
     requirements: `${requirements}/requirements-stix.txt`,

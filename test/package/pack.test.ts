@@ -78,7 +78,8 @@ test("the packed packages install into an empty folder and run there", { timeout
     assert.deepEqual(await bus.exited, { code: 0, signal: null });
   });
 
-  await t.test("the demo", () => {
+  await t.test("the demo, with Zeek or its stand-in too", () => {
     assert.match(succeed(threatbus("demo")), /[1-9]\d* sightings came back/);
+    assert.match(succeed(threatbus("demo", "--zeek")), /[1-9]\d* sightings came back/);
   });
 });

@@ -112,8 +112,9 @@ function addHelpers(program: Command): void {
   program
     .command("demo")
     .description("start a bus, an intelligence platform and a sensor, and show what passes between them")
+    .option("--zeek", "the sensor is Zeek: the one that is installed, else a stand-in")
     .option("--keep", "leave all of it running until ctrl-C")
-    .action(async (options: { keep?: boolean }) => (await import("./commands/demo.ts")).demo(options));
+    .action(async (options: { keep?: boolean; zeek?: boolean }) => (await import("./commands/demo.ts")).demo(options));
   program
     .command("completion")
     .description("print the completion script of a shell")

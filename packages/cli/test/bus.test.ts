@@ -129,6 +129,13 @@ test("the demo shows each step and ends with 0", async (t) => {
   assert.match(stdout, /threatbus subscribe/);
 });
 
+test("demo --zeek shows the same with Zeek, or says that it is a stand-in", async (t) => {
+  const { code, stdout, stderr } = await run(t, ["demo", "--zeek"]);
+  assert.equal(code, 0, stderr);
+  assert.match(stdout, /^3\. Start (Zeek \d|a stand-in for Zeek \(there is no zeek on PATH\)):/m);
+  assert.match(stdout, /8 indicators went out, 4 sightings came back/);
+});
+
 test("demo --keep leaves a bus to join, until ctrl-C", async (t) => {
   const demo = start(t, ["demo", "--keep"]);
   const [, manage = ""] = await demo.seen(/threatbus publish FILE --manage (\d+)/);

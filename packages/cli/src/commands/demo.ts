@@ -6,6 +6,7 @@ import { interruption } from "../connection.ts";
 import { matching, readConnections, readFeed } from "../demo/data.ts";
 import { parseReport, type Report } from "../demo/messages.ts";
 import { DemoProcess } from "../demo/processes.ts";
+import { zeekVersion } from "../demo/real-zeek.ts";
 import { CommandError, EXIT } from "../exit.ts";
 import { print, type Style, styled } from "../terminal.ts";
 
@@ -13,14 +14,14 @@ import { print, type Style, styled } from "../terminal.ts";
 const STEP_MS = 30_000;
 
 /** `threatbus demo`: exit code 0 when every sighting came back; with `keep` it then runs until ctrl-C. */
-export async function demo(options: { readonly keep?: boolean }): Promise<void> {
+export async function demo(options: { readonly keep?: boolean; readonly zeek?: boolean }): Promise<void> {
   const signal = interruption();
   const folder = await mkdtemp(join(tmpdir(), "threatbus-demo-"));
   // Also where the process ends at once: a second ctrl-C, or a reader of its output that has gone.
   process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
   const stage = new Stage(folder, signal);
   try {
-    const managePort = await play(stage);
+    const managePort = await play(stage, options.zeek === true ? zeekSensor : sensor);
     await explainMore(managePort, options.keep === true);
     if (options.keep) await stage.untilInterrupted();
   } catch (thrown) {
@@ -31,45 +32,77 @@ export async function demo(options: { readonly keep?: boolean }): Promise<void> 
   }
 }
 
+/** The ports of the bus; that for Zeek where the sensor is one. */
+interface Ports {
+  readonly manage: number;
+  readonly broker: number | undefined;
+}
+
+/** The sensor of a demo. */
+interface Sensor {
+  /** App plugins that it needs beside zmq, and their settings. */
+  readonly plugins: Readonly<Record<string, object>>;
+  /** Starts it. @returns what it is, and the app */
+  start(stage: Stage, ports: Ports): Promise<{ readonly what: string; readonly app: DemoApp }>;
+}
+
+const sensor: Sensor = {
+  plugins: {},
+  start: async (stage, { manage }) => ({ what: "a sensor", app: stage.app("sensor", [String(manage)]) }),
+};
+
+const zeekSensor: Sensor = {
+  plugins: { zeek: { host: "127.0.0.1", port: 0 } },
+  async start(stage, { broker }) {
+    const version = await zeekVersion();
+    const app = stage.app("zeek", [String(broker), ...(version === undefined ? [] : [version])]);
+    const what = version === undefined ? "a stand-in for Zeek (there is no zeek on PATH)" : `Zeek ${version}`;
+    return { what, app };
+  },
+};
+
 /** @returns the management port of the bus */
-async function play(stage: Stage): Promise<number> {
+async function play(stage: Stage, kind: Sensor): Promise<number> {
   const { history, fresh } = await readFeed();
   const connections = await readConnections();
   const total = [...history, ...fresh].flatMap(({ pattern }) => matching(pattern, connections)).length;
 
-  await step(1, "Start the bus: in-memory backbone, ZeroMQ app plugin, free ports");
-  const managePort = await startBus(stage);
+  const plugins = "zeek" in kind.plugins ? "ZeroMQ and Zeek app plugins" : "ZeroMQ app plugin";
+  await step(1, `Start the bus: in-memory backbone, ${plugins}, free ports`);
+  const ports = await startBus(stage, kind.plugins);
   await step(2, "Start an intelligence platform: it waits for sightings and answers snapshot requests");
-  const platform = stage.app("platform", managePort);
+  const platform = stage.app("platform", [String(ports.manage)]);
   await platform.count("listening", 1);
-  await step(3, `Start a sensor: it asks for history, and gets the ${history.length} indicators the platform has`);
-  const sensor = stage.app("sensor", managePort);
-  await sensor.count("indicator", history.length);
+  const { what, app } = await kind.start(stage, ports);
+  await step(3, `Start ${what}: it asks for history, and gets the ${history.length} indicators the platform has`);
+  await app.count("indicator", history.length);
   await step(
     4,
     `The platform publishes ${fresh.length} new indicators; what the sensor has seen comes back as sightings`,
   );
   platform.process.send("publish");
-  await sensor.count("indicator", history.length + fresh.length);
+  await app.count("indicator", history.length + fresh.length);
   await platform.count("sighting", total);
   await print("");
   await print(styled("bold", `${history.length + fresh.length} indicators went out, ${total} sightings came back.`));
-  return managePort;
+  return ports.manage;
 }
 
-async function startBus(stage: Stage): Promise<number> {
+async function startBus(stage: Stage, plugins: Sensor["plugins"]): Promise<Ports> {
   const zmq = { host: "127.0.0.1", manage: 0, pub: 0, sub: 0 };
-  const config = { logging: { console: true, file: false }, plugins: { backbones: { inmem: {} }, apps: { zmq } } };
+  const apps = { zmq, ...plugins };
+  const config = { logging: { console: true, file: false }, plugins: { backbones: { inmem: {} }, apps } };
   const file = join(stage.folder, "config.yaml");
   // JSON is YAML.
   await writeFile(file, JSON.stringify(config));
   const bus = stage.start("bus", "../../bin/threatbus.ts", ["run", "-c", file]);
-  const { promise, resolve } = Promise.withResolvers<number>();
+  const { promise, resolve } = Promise.withResolvers<Ports>();
   bus.onLine((line) => {
-    const port = /\bready\b.*?\bmanage\b.*?:(\d{1,5})\b/.exec(line)?.[1];
-    if (port === undefined) return;
+    const manage = /\bready\b.*?\bmanage\b.*?:(\d{1,5})\b/.exec(line)?.[1];
+    if (manage === undefined) return;
+    const broker = /\bbroker\b.*?:(\d{1,5})\b/.exec(line)?.[1];
     void say("bus", line.slice(line.indexOf("ready")));
-    resolve(Number(port));
+    resolve({ manage: Number(manage), broker: broker === undefined ? undefined : Number(broker) });
   });
   return await stage.within(promise, "the bus to be ready");
 }
@@ -97,8 +130,8 @@ class Stage {
     return started;
   }
 
-  app(name: "platform" | "sensor", managePort: number): DemoApp {
-    const started = this.start(name, `./${name}.ts`, [String(managePort)]);
+  app(name: "platform" | "sensor" | "zeek", args: readonly string[]): DemoApp {
+    const started = this.start(name, `./${name}.ts`, args);
     const seen = new Map<string, number>();
     const waiting = new Set<() => void>();
     started.onMessage((message) => {
@@ -146,7 +179,7 @@ function aborted(signal: AbortSignal): Promise<never> {
   });
 }
 
-const COLOURS: Readonly<Record<string, Style>> = { bus: "dim", platform: "cyan", sensor: "green" };
+const COLOURS: Readonly<Record<string, Style>> = { bus: "dim", platform: "cyan", sensor: "green", zeek: "green" };
 
 async function step(number: number, text: string): Promise<void> {
   await print(`\n${styled("bold", `${number}. ${text}`)}`);

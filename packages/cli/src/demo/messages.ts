@@ -23,12 +23,12 @@ export function report(message: Report): void {
   process.send?.(message, undefined, undefined, () => {});
 }
 
-/** The management port that the parent gives, and a signal that ends the app: its parent has gone or wants it to stop. */
-export function demoApp(): { readonly managePort: number; readonly signal: AbortSignal } {
+/** The port of the bus that the parent gives, and a signal that ends the app: its parent has gone or wants it to stop. */
+export function demoApp(): { readonly port: number; readonly signal: AbortSignal } {
   const stop = new AbortController();
   process.once("disconnect", () => stop.abort());
   process.once("SIGTERM", () => stop.abort());
-  return { managePort: z.coerce.number().int().min(1).max(65_535).parse(process.argv[2]), signal: stop.signal };
+  return { port: z.coerce.number().int().min(1).max(65_535).parse(process.argv[2]), signal: stop.signal };
 }
 
 /** The channel to the parent would keep the process after its work. */

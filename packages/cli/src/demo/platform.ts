@@ -4,7 +4,7 @@ import { safe } from "../terminal.ts";
 import { readFeed } from "./data.ts";
 import { demoApp, leave, report } from "./messages.ts";
 
-const { managePort, signal } = demoApp();
+const { port: managePort, signal } = demoApp();
 const { history, fresh } = await readFeed();
 const names = new Map([...history, ...fresh].map(({ id, name }) => [id, name ?? id]));
 const client = connect({ managePort, name: "demo-platform", signal });

@@ -5,7 +5,7 @@ import { safe } from "../terminal.ts";
 import { matching, readConnections } from "./data.ts";
 import { demoApp, leave, report } from "./messages.ts";
 
-const { managePort, signal } = demoApp();
+const { port: managePort, signal } = demoApp();
 const connections = await readConnections();
 const client = connect({ managePort, name: "demo-sensor", signal });
 
