@@ -117,6 +117,18 @@ test("validate refuses a line that is too long and goes on behind it", async (t)
   );
 });
 
+test("validate refuses an object of too many values by its own rule, and goes on behind it", async (t) => {
+  const crowded = GOOD_LINE.replace("{", `{"x_zeros":[${"0,".repeat(30_000)}0],`);
+  const { stdout } = await run(t, ["validate", "-", "--jsonl"], { input: `${crowded}\n${GOOD_LINE}\n` });
+  const [refused, accepted] = stdout
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line));
+  assert.deepEqual([refused.line, refused.ok, refused.type], [1, false, "indicator"]);
+  assert.deepEqual(refused.error, { pointer: "", rule: "json.values", message: "more than 25000 values" });
+  assert.deepEqual([accepted.line, accepted.ok], [2, true]);
+});
+
 test("validate says in one line that a file cannot be read", async (t) => {
   for (const [file, reason] of [
     ["/nonexistent/file", "there is no such file"],

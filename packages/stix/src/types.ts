@@ -139,6 +139,6 @@ export interface ParseLimits {
   readonly maxBytes?: number;
   /** Deepest nesting of objects and lists, the outermost counting as 1; default 64. */
   readonly maxDepth?: number;
-  /** Most values: objects, lists, texts, numbers, true, false and null, at any depth. Default 50,000. */
+  /** Most values: objects, lists, texts, numbers, true, false and null, at any depth. Default 25,000. */
   readonly maxValues?: number;
 }

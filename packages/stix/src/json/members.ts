@@ -1,18 +1,11 @@
 /** Finds the text of one member of a JSON object, so that its value can travel on unchanged. */
+import { isSpace, stringEnd } from "./scan.ts";
 
 const QUOTE = 0x22;
-const BACKSLASH = 0x5c;
 const COLON = 0x3a;
 const COMMA = 0x2c;
 /** Longest way to write a byte of a name: `\u0061`. */
 const MOST_PER_BYTE = 6;
-
-/** Where the string that begins at `start` ends, quotes included. */
-function stringEnd(json: Buffer, start: number): number {
-  let at = start + 1;
-  while (at < json.length && json[at] !== QUOTE) at += json[at] === BACKSLASH ? 2 : 1;
-  return at + 1;
-}
 
 function isOpening(byte: number | undefined): boolean {
   return byte === 0x7b || byte === 0x5b;
@@ -20,11 +13,6 @@ function isOpening(byte: number | undefined): boolean {
 
 function isClosing(byte: number | undefined): boolean {
   return byte === 0x7d || byte === 0x5d;
-}
-
-/** JSON's white space: space, tab, line feed, carriage return. */
-function isSpace(byte: number | undefined): boolean {
-  return byte === 0x20 || byte === 0x09 || byte === 0x0a || byte === 0x0d;
 }
 
 /** The view from `start` to `end` without white space around. */

@@ -2,6 +2,7 @@
 import { isAscii, isUtf8 } from "node:buffer";
 import { printable } from "../printable.ts";
 import type { ParseLimits, Result, RuleCode, StixError } from "../types.ts";
+import { isSpace, stringEnd } from "./scan.ts";
 import { DEFAULT_DEPTH } from "./write.ts";
 
 /** Longest text in bytes that is read unless told otherwise. */
@@ -11,7 +12,7 @@ export const DEFAULT_MAX_BYTES = 10 * 1024 * 1024;
  * Most values in one text unless told otherwise. A value costs a few microseconds where all is converted, and while one
  * object is read nobody else is served.
  */
-export const DEFAULT_MAX_VALUES = 50_000;
+export const DEFAULT_MAX_VALUES = 25_000;
 
 /**
  * Texts up to this length are parsed without looking at their depth and values first: even if they are nothing but
@@ -27,7 +28,6 @@ const MAX_MESSAGE_LENGTH = 200;
  */
 const INEXACT_NUMBER = /(?:[[,\s]|["\s]:)-?(?:\d+[.eE]|\d{16}|(?<=-)0)/;
 const QUOTE = 0x22;
-const BACKSLASH = 0x5c;
 const COMMA = 0x2c;
 const OPEN_LIST = 0x5b;
 const CLOSE_LIST = 0x5d;
@@ -36,10 +36,6 @@ const CLOSE_OBJECT = 0x7d;
 
 function refuse(rule: RuleCode, message: string): { readonly ok: false; readonly error: StixError } {
   return { ok: false, error: { pointer: "", rule, message } };
-}
-
-function isSpace(byte: number | undefined): boolean {
-  return byte === 0x20 || byte === 0x09 || byte === 0x0a || byte === 0x0d;
 }
 
 /** Is the list or object that ends at `at` empty? */
@@ -55,15 +51,11 @@ function isEmptyBefore(bytes: Buffer, at: number): boolean {
  */
 function breach(bytes: Buffer, maxDepth: number, maxValues: number): "json.depth" | "json.values" | undefined {
   let depth = 0;
-  let inString = false;
   // the text itself is one; then the first value in each bracket and one after each comma
   let values = 1;
   for (let at = 0; at < bytes.length; at++) {
     const byte = bytes[at];
-    if (inString) {
-      if (byte === BACKSLASH) at++;
-      else if (byte === QUOTE) inString = false;
-    } else if (byte === QUOTE) inString = true;
+    if (byte === QUOTE) at = stringEnd(bytes, at) - 1;
     else if (byte === COMMA) {
       if (++values > maxValues) return "json.values";
     } else if (byte === OPEN_LIST || byte === OPEN_OBJECT) {
@@ -78,12 +70,16 @@ function breach(bytes: Buffer, maxDepth: number, maxValues: number): "json.depth
   return undefined;
 }
 
+/** Are depth and number of values looked at before the text is parsed? There are no more values than bytes. */
+export function isScannedFirst(bytes: Buffer, limits: ParseLimits | undefined): boolean {
+  return bytes.length > SCAN_FROM_BYTES || bytes.length > (limits?.maxValues ?? DEFAULT_MAX_VALUES);
+}
+
 /** Checks length, encoding and (for long texts) depth and number of values, and gives the text. */
 export function readText(bytes: Buffer, limits: ParseLimits | undefined): Result<string, StixError> {
   const maxBytes = limits?.maxBytes ?? DEFAULT_MAX_BYTES;
   if (bytes.length > maxBytes) return refuse("json.size", `${bytes.length} bytes, more than ${maxBytes}`);
-  // there are no more values than bytes
-  if (bytes.length > SCAN_FROM_BYTES || bytes.length > (limits?.maxValues ?? DEFAULT_MAX_VALUES)) {
+  if (isScannedFirst(bytes, limits)) {
     const tooMuch = checkBounds(bytes, limits);
     if (tooMuch !== undefined) return { ok: false, error: tooMuch };
   }

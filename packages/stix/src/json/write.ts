@@ -34,15 +34,33 @@ export const COMPACT: JsonLayout = { comma: ",", colon: ":", ascii: false };
 
 /** Deepest nesting that is read and written unless told otherwise. */
 export const DEFAULT_DEPTH = 64;
-const OUTSIDE_ASCII = /[\u007f-\uffff]/g;
+const OUTSIDE_ASCII = /[\u007f-\uffff]/;
+const DELETE = 0x7f;
+const BACKSLASH = 0x5c;
+const SMALL_U = 0x75;
+const HEX_DIGITS = Buffer.from("0123456789abcdef");
+const ESCAPE_LENGTH = 6;
 
-function escapeCharacter(character: string): string {
-  return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
+/** Writes everything outside ASCII as `\uxxxx`: byte by byte, because a text may be nothing but such characters. */
+function escapeNonAscii(text: string): string {
+  const bytes = Buffer.allocUnsafe(text.length * ESCAPE_LENGTH);
+  let end = 0;
+  for (let at = 0; at < text.length; at++) {
+    const unit = text.charCodeAt(at);
+    if (unit < DELETE) {
+      bytes[end++] = unit;
+      continue;
+    }
+    bytes[end++] = BACKSLASH;
+    bytes[end++] = SMALL_U;
+    for (let shift = 12; shift >= 0; shift -= 4) bytes[end++] = HEX_DIGITS[(unit >> shift) & 15] ?? 0;
+  }
+  return bytes.toString("latin1", 0, end);
 }
 
 function writeString(text: string, layout: JsonLayout): string {
   const quoted = JSON.stringify(text);
-  return layout.ascii ? quoted.replace(OUTSIDE_ASCII, escapeCharacter) : quoted;
+  return layout.ascii && OUTSIDE_ASCII.test(quoted) ? escapeNonAscii(quoted) : quoted;
 }
 
 /** Infinity becomes a number that every reader turns into Infinity again; JSON has no other way to say it. */

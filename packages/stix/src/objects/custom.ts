@@ -1,6 +1,6 @@
 /** Custom properties: only their names have rules (stix.md 1.6), and their depth is bounded. */
 import { isWithinDepth } from "../json/read.ts";
-import { type Check, copyMembers, isMembers, type Members, type REFUSED } from "./check.ts";
+import { assignMembers, type Check, copyMembers, isMembers, type Members, type REFUSED } from "./check.ts";
 
 /** Member names that make the reference fail. */
 const RESERVED: ReadonlySet<string> = new Set(["self", "allow_custom", "interoperability", "custom_properties"]);
@@ -52,7 +52,7 @@ export function unpackCustomProperties(object: Members, check: Check): Members |
   if (levels.length === 1) return object;
   // from the inside out, so that what is further out wins
   const unpacked = copyMembers({});
-  for (const level of levels.reverse()) Object.assign(unpacked, level);
+  for (const level of levels.reverse()) assignMembers(unpacked, level);
   delete unpacked.custom_properties;
   return unpacked;
 }

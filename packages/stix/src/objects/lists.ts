@@ -62,9 +62,15 @@ function hasRequired(members: Members, names: readonly string[], check: Check): 
 
 /**
  * Checks the members that have rules, leaves out those that count as absent, and looks for the required ones.
- * @returns the same object where nothing was converted, else a copy without a prototype; or REFUSED
+ * @param original what came in: it stays as it is, while a `source` that was made of it is changed in place
+ * @returns `source` where it is not the original or nothing was converted, else a copy without a prototype; or REFUSED
  */
-export function checkMembers(source: Members, known: MemberRules, check: Check): Members | typeof REFUSED {
+export function checkMembers(
+  source: Members,
+  original: Members,
+  known: MemberRules,
+  check: Check,
+): Members | typeof REFUSED {
   let result = source;
   for (const name in source) {
     const value = source[name];
@@ -77,7 +83,7 @@ export function checkMembers(source: Members, known: MemberRules, check: Check):
     else if (rule !== undefined) converted = rule(value, check);
     if (converted === value) continue;
     if (converted === REFUSED) return check.at(name);
-    if (result === source) result = copyMembers(source);
+    if (result === original) result = copyMembers(source);
     if (converted === undefined) delete result[name];
     else result[name] = converted;
   }
@@ -90,7 +96,7 @@ export function record(known: MemberRules, whole?: (members: Members, check: Che
     if (!isMembers(value)) return check.refuse("object", "must be an object", value);
     const unpacked = unpackCustomProperties(value, check);
     if (unpacked === REFUSED) return REFUSED;
-    const result = checkMembers(unpacked, known, check);
+    const result = checkMembers(unpacked, value, known, check);
     return result === REFUSED || whole === undefined || whole(result, check) ? result : REFUSED;
   };
 }

@@ -1,6 +1,6 @@
 /** Parsing and validating one object: from bytes (the hot path) or from a value that a program made. */
 import { parseExactJson } from "../json/exact.ts";
-import { checkBounds, mayHaveInexactNumbers, parseJson, readText } from "../json/read.ts";
+import { checkBounds, isScannedFirst, mayHaveInexactNumbers, parseJson, readText } from "../json/read.ts";
 import { DEFAULT_DEPTH, SPACED, UnwritableError, writeJson } from "../json/write.ts";
 import type { ParsedStix, ParseLimits, Result, StixError, StixObject } from "../types.ts";
 import { Check, type Members, REFUSED } from "./check.ts";
@@ -49,7 +49,7 @@ export function parseStix(bytes: Buffer, limits?: ParseLimits): Result<ParsedSti
   const check = new Check(limits?.maxDepth ?? DEFAULT_DEPTH);
   const members = applyRules(json.value, check);
   if (members === json.value) return accepted(members as Members, bytes, false);
-  const tooMuch = checkBounds(bytes, limits);
+  const tooMuch = isScannedFirst(bytes, limits) ? undefined : checkBounds(bytes, limits);
   if (tooMuch !== undefined) return refused(tooMuch);
   // what is converted or refused is worth a second look where doubles are not exact
   return mayHaveInexactNumbers(text.value) ? parseExactly(text.value, limits) : normalise(members, check, limits);

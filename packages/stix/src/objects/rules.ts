@@ -9,8 +9,11 @@ import { checkMembers } from "./lists.ts";
 import { checkSelectors } from "./selectors.ts";
 import { rulesFor } from "./tables.ts";
 
-/** Properties that are filled in where absent; the same time everywhere in one object. */
-function fillIn(object: Members): Members {
+/**
+ * Properties that are filled in where absent; the same time everywhere in one object.
+ * @param source what came in, which stays as it is: `object` may be that or a copy already
+ */
+function fillIn(object: Members, source: Members): Members {
   const needsVersion = object.pattern_type === "stix" && object.pattern !== "" && !object.pattern_version;
   const isIndicator = object.type === "indicator";
   if (
@@ -21,7 +24,7 @@ function fillIn(object: Members): Members {
   ) {
     return object;
   }
-  const filled = copyMembers(object);
+  const filled = object === source ? copyMembers(object) : object;
   const now = BigInt(Date.now()) * 1000n;
   filled.id ??= `${String(object.type)}--${randomUUID()}`;
   filled.created ??= formatTimestamp(now, "millisecond");
@@ -87,8 +90,8 @@ export function applyRules(value: unknown, check: Check): Members | typeof REFUS
   }
   const unpacked = unpackCustomProperties(value, check);
   if (unpacked === REFUSED) return REFUSED;
-  const checked = checkMembers(unpacked, known, check);
+  const checked = checkMembers(unpacked, value, known, check);
   if (checked === REFUSED) return REFUSED;
-  const object = fillIn(checked);
+  const object = fillIn(checked, value);
   return checkTimes(object, check) && checkPattern(object, check) && checkSelectors(object, check) ? object : REFUSED;
 }

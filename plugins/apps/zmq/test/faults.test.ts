@@ -39,6 +39,7 @@ test("messages that are malformed, binary, not UTF-8 or nested deeply are counte
     "stix2/indicator []",
     `stix2/indicator ${deep}`,
     `stix2/indicator ${"[".repeat(100_000)}`,
+    `stix2/indicator ${indicatorJson({ x_zeros: Array.from({ length: 30_000 }, () => 0) })}`,
     Buffer.concat([Buffer.from("stix2/indicator "), Buffer.from([0x22, 0xff, 0xfe, 0x22])]),
     Buffer.alloc(1_000),
     randomBytes(10_000),
@@ -50,6 +51,7 @@ test("messages that are malformed, binary, not UTF-8 or nested deeply are counte
   assert.equal(harness.received.length, 1);
   assert.equal(await harness.metric(DROPPED), bad.length);
   assert.equal(await harness.metric(DROPPED, "json.depth"), 2);
+  assert.equal(await harness.metric(DROPPED, "json.values"), 1);
   const warned = harness.log.filter(({ level, message }) => level === "warn" && message === "dropped");
   const reasons = warned.map(({ fields }) => fields.reason);
   assert.equal(new Set(reasons).size, reasons.length, "one line per reason within a second");
