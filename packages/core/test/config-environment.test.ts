@@ -84,3 +84,61 @@ test("variables that orchestrators set are left alone; one that is nearly a sett
   assert.deepEqual(result.ok && result.warnings, ["THREATBUS_STOR is ignored; did you mean THREATBUS_STORE?"]);
   assert.equal(Reflect.get({}, "x"), undefined);
 });
+
+test("a value is not lost without a word because other variables set something in it", async (t) => {
+  const message = rejected(
+    await load(directory(t), {
+      THREATBUS_PLUGINS__APPS: "5",
+      THREATBUS_PLUGINS__APPS__ZMQ__PUB: "none",
+      THREATBUS_STORE: "false",
+      THREATBUS_STORE__MAX_AGE: "1d",
+      THREATBUS_STORE__: "x",
+      THREATBUS_PLUGINS__APPS__MISP__API: "a-key",
+      THREATBUS_PLUGINS__APPS__MISP__API__HOST: "https://misp.example",
+      THREATBUS_PLUGINS__APPS__MISP__API__KEY: "k".repeat(40),
+      THREATBUS_LOGGING____FILE: "true",
+      [`THREATBUS_LOGGING${"__A".repeat(16)}`]: "1",
+    }),
+  );
+  const lines = message.split("\n").map((line) => line.trim());
+  assert.deepEqual(lines.slice(1).toSorted(), [
+    "names no setting: a name must follow each `__` (THREATBUS_LOGGING____FILE)",
+    "names no setting: a name must follow each `__` (THREATBUS_STORE__)",
+    `names no setting: more than 16 names (THREATBUS_LOGGING${"__A".repeat(16)})`,
+    "plugins.apps.misp.api: expected a map, because THREATBUS_PLUGINS__APPS__MISP__API__HOST sets something in it, got a text (THREATBUS_PLUGINS__APPS__MISP__API)",
+    'plugins.apps.zmq.pub: expected a number, got "none" (THREATBUS_PLUGINS__APPS__ZMQ__PUB)',
+    "plugins.apps: expected a map, because THREATBUS_PLUGINS__APPS__MISP__API sets something in it, got 5 (THREATBUS_PLUGINS__APPS)",
+    "store: expected a map, because THREATBUS_STORE__MAX_AGE sets something in it, got false (THREATBUS_STORE)",
+  ]);
+});
+
+test("a section that a variable switches on or empties, or that the file switches off, may have variables inside", async (t) => {
+  const inside = { THREATBUS_STORE__MAX_AGE: "1d" };
+  const cwd = directory(t, { "config.yaml": "store: false\n" });
+  for (const env of [inside, { ...inside, THREATBUS_STORE: "true" }, { ...inside, THREATBUS_STORE: "" }]) {
+    const { store } = accepted(await load(cwd, env));
+    assert.equal(Reflect.get(Object(store), "max_age"), 86_400_000);
+  }
+});
+
+test("a value of the file that is no map is reported though variables set something in it", async (t) => {
+  const cwd = directory(t, { "config.yaml": "plugins:\n  apps: 5\n" });
+  const message = rejected(await load(cwd, { THREATBUS_PLUGINS__APPS__ZMQ__PUB: "5000" }));
+  assert.match(message, /^1 error/);
+  assert.match(message, /plugins\.apps: expected a map, .*, got 5 \(config\.yaml:2:\d+\)/);
+  assert.match(
+    rejected(await load(directory(t), { THREATBUS_PLUGINS__APPS: "5" })),
+    /got 5 \(THREATBUS_PLUGINS__APPS\)/,
+  );
+});
+
+test("a number that is far too large is one error", async (t) => {
+  for (const [value, problem] of [
+    ["99999999999999999999", "expected at most 65535"],
+    ["-99999999999999999999", "expected at least 0"],
+  ] as const) {
+    const message = rejected(await load(directory(t), { THREATBUS_PLUGINS__APPS__ZMQ__PUB: value }));
+    assert.match(message, /^1 error/);
+    assert.ok(message.includes(`plugins.apps.zmq.pub: ${problem}, got `), message);
+  }
+});

@@ -3,7 +3,7 @@ import { parseEnv } from "node:util";
 import { isCollection, isScalar, parseDocument } from "yaml";
 import { systemCodeOf } from "../errors.ts";
 import { MAX_CONFIG_BYTES, readFailure, readTextFile } from "./document.ts";
-import type { ConfigIssue } from "./issues.ts";
+import { type ConfigIssue, showValue } from "./issues.ts";
 import { asReference } from "./secrets.ts";
 import { type InputShape, isText, keysOf, memberOf } from "./shape.ts";
 import { suggest } from "./suggest.ts";
@@ -30,6 +30,14 @@ export interface AppliedEnvironment {
   readonly sources: ReadonlyMap<string, string>;
   /** Variables that look like a setting but are none. */
   readonly warnings: readonly string[];
+  /** Variables that name no setting, and values that lost their place to a setting inside them. */
+  readonly issues: readonly ConfigIssue[];
+}
+
+/** A setting whose value is no map although another setting is inside it. */
+interface Replaced {
+  readonly path: readonly string[];
+  readonly value: unknown;
 }
 
 /**
@@ -41,27 +49,68 @@ export interface AppliedEnvironment {
 export function applyEnvironment(tree: Tree, env: Environment, shape: InputShape): AppliedEnvironment {
   const sources = new Map<string, string>();
   const warnings: string[] = [];
+  const issues: ConfigIssue[] = [];
+  const replaced: Replaced[] = [];
+  for (const { variable, text, segments } of variablesOf(env)) {
+    const [section = ""] = segments;
+    if (segments.length === 1 && spellingOf(section, keysOf(shape)) === undefined) {
+      const meant = suggest(section, keysOf(shape));
+      if (meant !== undefined) warnings.push(`${variable} is ignored; did you mean ${PREFIX}${meant.toUpperCase()}?`);
+    } else if (segments.includes("")) {
+      issues.push({ path: "", problem: "names no setting: a name must follow each `__`", where: variable });
+    } else if (segments.length > MAX_SEGMENTS) {
+      issues.push({ path: "", problem: `names no setting: more than ${MAX_SEGMENTS} names`, where: variable });
+    } else {
+      const set = setOne(tree, segments, text, shape);
+      sources.set(pathText(set.path), variable);
+      if (set.replaced !== undefined) replaced.push(set.replaced);
+    }
+  }
+  for (const { path, value } of replaced) {
+    const where = sources.get(pathText(path));
+    // A file may have `store: false` or the like, which the environment overrides; here both are the environment.
+    if (where === undefined && value === false) continue;
+    const problem = `expected a map, because ${insideOf(path, sources)} sets something in it`;
+    issues.push({ path: pathText(path), problem, value: shown(value), ...(where === undefined ? {} : { where }) });
+  }
+  return { sources, warnings, issues };
+}
+
+/** A text is not shown: it may be a secret that stands one level too high. */
+function shown(value: unknown): string {
+  return typeof value === "string" ? "a text" : showValue(value);
+}
+
+/** The variables that may be settings, those of whole sections before those of what is in them. */
+function variablesOf(env: Environment): readonly { variable: string; text: string; segments: readonly string[] }[] {
+  const found = [];
   for (const variable of Object.keys(env).toSorted()) {
     const text = env[variable];
     if (text === undefined || !variable.startsWith(PREFIX)) continue;
     const segments = variable.slice(PREFIX.length).split(SEPARATOR);
-    if (segments.includes("") || segments.length > MAX_SEGMENTS) continue;
-    const first = spellingOf(segments[0] ?? "", keysOf(shape));
-    if (segments.length === 1 && first === undefined) {
-      const meant = suggest(segments[0] ?? "", keysOf(shape));
-      if (meant !== undefined) warnings.push(`${variable} is ignored; did you mean ${PREFIX}${meant.toUpperCase()}?`);
-      continue;
-    }
-    sources.set(pathText(setOne(tree, segments, text, shape)), variable);
+    if (segments[0] !== "") found.push({ variable, text, segments });
   }
-  return { sources, warnings };
+  return found.toSorted((a, b) => a.segments.length - b.segments.length);
 }
 
-/** @returns the path that was set, in its proper spelling. */
-function setOne(tree: Tree, segments: readonly string[], text: string, shape: InputShape): string[] {
+/** The first variable that set something inside of a setting. */
+function insideOf(path: readonly string[], sources: ReadonlyMap<string, string>): string | undefined {
+  const inside = `${pathText(path)}.`;
+  for (const [set, variable] of sources) if (set.startsWith(inside)) return variable;
+  return undefined;
+}
+
+/** @returns the path that was set, in its proper spelling, and the value on the way there that had to go for it. */
+function setOne(
+  tree: Tree,
+  segments: readonly string[],
+  text: string,
+  shape: InputShape,
+): { path: readonly string[]; replaced?: Replaced } {
   const path: string[] = [];
   let map = tree;
   let inner = shape;
+  let replaced: Replaced | undefined;
   for (const [index, segment] of segments.entries()) {
     const key = spellingOf(segment, [...Object.keys(map), ...keysOf(inner)]) ?? segment.toLowerCase();
     path.push(key);
@@ -71,11 +120,15 @@ function setOne(tree: Tree, segments: readonly string[], text: string, shape: In
       break;
     }
     const existing = Object.hasOwn(map, key) ? map[key] : undefined;
+    // `true` and nothing stand for a map that has its defaults
+    if (!isTree(existing) && !(existing === undefined || existing === null || existing === true)) {
+      replaced = { path: [...path], value: existing };
+    }
     const next: Tree = isTree(existing) ? existing : {};
     setOwn(map, key, next);
     map = next;
   }
-  return path;
+  return replaced === undefined ? { path } : { path, replaced };
 }
 
 /**

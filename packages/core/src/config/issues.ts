@@ -55,7 +55,14 @@ type ZodIssue = z.core.$ZodIssue;
 
 /** All issues that zod found, each unknown key on its own. */
 export function issuesFrom(found: readonly ZodIssue[], context: IssueContext): ConfigIssue[] {
-  return found.flatMap((issue) => issuesFromOne(issue, toPath(issue.path), context));
+  return withoutLooseBounds(found).flatMap((issue) => issuesFromOne(issue, toPath(issue.path), context));
+}
+
+/** A number beyond what an integer can be breaks that bound and the setting's own, which comes last and says it all. */
+function withoutLooseBounds(found: readonly ZodIssue[]): readonly ZodIssue[] {
+  const key = (issue: ZodIssue): string => `${issue.code} ${pathText(toPath(issue.path))}`;
+  const bounds = new Map(found.map((issue) => [key(issue), issue]));
+  return found.filter((issue) => !["too_small", "too_big"].includes(issue.code) || bounds.get(key(issue)) === issue);
 }
 
 function toPath(path: readonly PropertyKey[]): Path {
@@ -69,7 +76,9 @@ function issuesFromOne(issue: ZodIssue, path: Path, context: IssueContext): Conf
   if (issue.code === "invalid_union") {
     const branch = likelyBranch(issue.errors);
     if (branch !== undefined) {
-      return branch.flatMap((inner) => issuesFromOne(inner, [...path, ...toPath(inner.path)], context));
+      return withoutLooseBounds(branch).flatMap((inner) =>
+        issuesFromOne(inner, [...path, ...toPath(inner.path)], context),
+      );
     }
   }
   return [badValue(issue, path, context)];

@@ -51,9 +51,9 @@ export async function loadConfig(options: LoadConfigOptions): Promise<ConfigResu
   // Plugins first: their schemas say which names an environment variable can mean.
   const draft = structuredClone(document.tree);
   fillDefaults(draft);
-  applyEnvironment(draft, environment.env, wholeShape([]));
+  const drafted = applyEnvironment(draft, environment.env, wholeShape([]));
   fillDefaults(draft);
-  const { requests, issues } = pluginRequests(draft, document);
+  const { requests, issues } = pluginRequests(draft, locator(document, drafted));
   const loaded = await options.plugins(requests);
 
   const tree = structuredClone(document.tree);
@@ -72,6 +72,7 @@ export async function loadConfig(options: LoadConfigOptions): Promise<ConfigResu
   const unreadable = new Set(secrets.issues.map((issue) => issue.path));
   const all = [
     ...environment.issues,
+    ...applied.issues.map((issue) => ({ ...placed(document.locate(issue.path.split("."))), ...issue })),
     ...issues,
     ...secrets.issues,
     ...checked.issues.filter((issue) => !unreadable.has(issue.path)),
@@ -139,12 +140,15 @@ function locator(document: ConfigDocument, applied: AppliedEnvironment): (path: 
 }
 
 /** Which plugins are configured. What is wrong with the sections themselves is reported here. */
-function pluginRequests(tree: Tree, document: ConfigDocument): { requests: PluginRequest[]; issues: ConfigIssue[] } {
+function pluginRequests(
+  tree: Tree,
+  locate: (path: Path) => string | undefined,
+): { requests: PluginRequest[]; issues: ConfigIssue[] } {
   const requests: PluginRequest[] = [];
   const issues: ConfigIssue[] = [];
   const report = (path: Path, problem: string, value: unknown, suggestion?: string): void => {
     const meant = suggestion === undefined ? {} : { suggestion };
-    issues.push({ path: pathText(path), problem, value: showValue(value), ...meant, ...placed(document.locate(path)) });
+    issues.push({ path: pathText(path), problem, value: showValue(value), ...meant, ...placed(locate(path)) });
   };
   const plugins = tree.plugins;
   if (!isTree(plugins)) {
