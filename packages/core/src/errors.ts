@@ -116,23 +116,43 @@ export function systemCodeOf(thrown: unknown): string | undefined {
   return typeof thrown.code === "string" ? thrown.code : undefined;
 }
 
-const LISTEN_ERRORS: Readonly<Record<string, { code: ErrorCode; text: string }>> = {
-  EADDRINUSE: { code: "TB_PORT_IN_USE", text: "is in use by another program" },
-  EACCES: { code: "TB_PORT_FORBIDDEN", text: "may not be used by this process" },
-  EADDRNOTAVAIL: { code: "TB_ADDRESS_UNAVAILABLE", text: "is not an address of this machine" },
+/** The two settings behind an address that is listened on. */
+type ListenSetting = "host" | "port";
+
+/** Failures of listening by their system code, and which setting is to be changed. */
+const LISTEN_ERRORS: Readonly<Record<string, { code: ErrorCode; setting: ListenSetting; text: string }>> = {
+  EADDRINUSE: { code: "TB_PORT_IN_USE", setting: "port", text: "is in use by another program" },
+  EACCES: { code: "TB_PORT_FORBIDDEN", setting: "port", text: "may not be used by this process" },
+  EADDRNOTAVAIL: { code: "TB_ADDRESS_UNAVAILABLE", setting: "host", text: "is not an address of this machine" },
+  EAFNOSUPPORT: {
+    code: "TB_ADDRESS_UNAVAILABLE",
+    setting: "host",
+    text: "is no kind of address that this machine has",
+  },
+  ENOTFOUND: { code: "TB_ADDRESS_UNAVAILABLE", setting: "host", text: "is not known to the name service" },
+  EAI_AGAIN: {
+    code: "TB_ADDRESS_UNAVAILABLE",
+    setting: "host",
+    text: "cannot be looked up: the name service is silent",
+  },
 };
 
 /**
- * Turns the failure of a `listen` into one sentence that names the address and the setting behind it.
- * @param setting full configuration path, such as `plugins.apps.zmq.pub`.
+ * Turns the failure of a `listen` into one sentence that names what is wrong, the port or the host, and its setting.
+ * @param settings full configuration paths, such as `plugins.apps.zmq.host` and `plugins.apps.zmq.pub`.
  * @returns `undefined` when `cause` is not an error of listening.
  */
 export function listenError(
   cause: unknown,
-  target: { readonly host: string; readonly port: number; readonly setting: string },
+  target: {
+    readonly host: string;
+    readonly port: number;
+    readonly settings: Readonly<Record<ListenSetting, string>>;
+  },
 ): ThreatBusError | undefined {
   const known = LISTEN_ERRORS[systemCodeOf(cause) ?? ""];
   if (known === undefined) return undefined;
-  const message = `${target.host} port ${target.port} (setting ${target.setting}) ${known.text}`;
+  const subject = known.setting === "host" ? target.host : `${target.host} port ${target.port}`;
+  const message = `${subject} (setting ${target.settings[known.setting]}) ${known.text}`;
   return new ThreatBusError(known.code, message, { cause });
 }

@@ -45,7 +45,8 @@ test("a port in use is one sentence that names address and setting", async (t) =
   const second = createServer();
   const failure = new Promise<unknown>((resolve) => second.once("error", resolve));
   second.listen(address.port, "127.0.0.1");
-  const error = listenError(await failure, { host: "127.0.0.1", port: address.port, setting: "plugins.apps.zmq.pub" });
+  const settings = { host: "plugins.apps.zmq.host", port: "plugins.apps.zmq.pub" };
+  const error = listenError(await failure, { host: "127.0.0.1", port: address.port, settings });
   assert.equal(error?.code, "TB_PORT_IN_USE");
   assert.equal(error?.exitCode, 1);
   assert.equal(
@@ -58,11 +59,17 @@ test("other failures of listening", () => {
   const codes: readonly (readonly [string, ErrorCode | undefined])[] = [
     ["EACCES", "TB_PORT_FORBIDDEN"],
     ["EADDRNOTAVAIL", "TB_ADDRESS_UNAVAILABLE"],
+    ["EAFNOSUPPORT", "TB_ADDRESS_UNAVAILABLE"],
+    ["ENOTFOUND", "TB_ADDRESS_UNAVAILABLE"],
+    ["EAI_AGAIN", "TB_ADDRESS_UNAVAILABLE"],
     ["EMFILE", undefined],
   ];
+  const target = { host: "h", port: 1, settings: { host: "its.host", port: "its.port" } };
   for (const [code, expected] of codes) {
-    const cause = Object.assign(new Error("listen"), { code });
-    assert.equal(listenError(cause, { host: "h", port: 1, setting: "s" })?.code, expected);
+    const error = listenError(Object.assign(new Error("listen"), { code }), target);
+    assert.equal(error?.code, expected);
+    const named = expected === "TB_ADDRESS_UNAVAILABLE" ? "h (setting its.host) " : "h port 1 (setting its.port) ";
+    assert.ok(error === undefined || error.message.startsWith(named), error?.message);
   }
-  assert.equal(listenError("text", { host: "h", port: 1, setting: "s" }), undefined);
+  assert.equal(listenError("text", target), undefined);
 });

@@ -86,8 +86,8 @@ async function listen(broker: Broker, config: ZeekOptions): Promise<Address> {
     return await broker.listen();
   } catch (error) {
     await broker.close();
-    const target = { host: bindHost(config.host), port: config.port, setting: "plugins.apps.zeek.port" };
-    throw listenError(error, target) ?? error;
+    const settings = { host: "plugins.apps.zeek.host", port: "plugins.apps.zeek.port" };
+    throw listenError(error, { host: bindHost(config.host), port: config.port, settings }) ?? error;
   }
 }
 

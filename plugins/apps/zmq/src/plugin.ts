@@ -152,7 +152,8 @@ async function bind(name: PortName, socket: Bindable, config: ZmqOptions): Promi
   try {
     return await socket.bind(target);
   } catch (error) {
-    throw listenError(error, { ...target, setting: `plugins.apps.zmq.${name}` }) ?? error;
+    const settings = { host: "plugins.apps.zmq.host", port: `plugins.apps.zmq.${name}` };
+    throw listenError(error, { ...target, settings }) ?? error;
   }
 }
 

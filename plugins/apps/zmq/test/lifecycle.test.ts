@@ -83,6 +83,20 @@ test("a port in use is an error that names port and setting, and the other ports
   await until("only the server of this test listening", () => servers() === 1);
 });
 
+test("a host that cannot be bound to is an error that names its setting", async () => {
+  // 192.0.2.1 is an address of no machine (RFC 5737)
+  for (const host of ["192.0.2.1", "no-such-host.invalid"]) {
+    const harness = new Harness({ config: { host } });
+    await assert.rejects(harness.start(), (error: Error & { code?: string }) => {
+      assert.equal(error.code, "TB_ADDRESS_UNAVAILABLE", error.message);
+      assert.ok(error.message.startsWith(`${host} (setting plugins.apps.zmq.host) `), error.message);
+      return true;
+    });
+    await harness.plugin.stopIntake();
+    await harness.plugin.stop();
+  }
+});
+
 test("binding to the network is warned of", async (t) => {
   const open = await startPlugin(t, { config: { host: "*" } });
   const warning = open.log.find(({ level }) => level === "warn");
