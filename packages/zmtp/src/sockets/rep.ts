@@ -3,6 +3,7 @@ import type { Connection, ConnectionOwner } from "../connection/connection.ts";
 import { Hub } from "../connection/hub.ts";
 import type { Peer } from "../events.ts";
 import { normalise, type SocketOptions } from "../options.ts";
+import { Turns } from "../turns.ts";
 import { Waiters } from "../wait.ts";
 import { FLAG_MORE } from "../wire/frame.ts";
 import { protocol } from "../wire/violation.ts";
@@ -24,12 +25,16 @@ interface Client {
 
 const EMPTY = new Uint8Array(0);
 
-/** Answers requests: those of one peer in order, those of different peers independently. */
+/**
+ * Answers requests: those of one peer in order, those of different peers independently. A peer that sends many at once,
+ * which is thousands in one read, keeps the others waiting for some milliseconds only.
+ */
 export class Rep {
   readonly #hub: Hub;
   readonly #clients = new Map<Connection, Client>();
   /** Woken when a full connection has room, or one has ended. */
   readonly #waiters = new Waiters();
+  readonly #turns = new Turns();
   #handler: RequestHandler | undefined;
 
   constructor(options: SocketOptions = {}) {
@@ -78,13 +83,16 @@ export class Rep {
 
   async #answerAll(connection: Connection, client: Client, handler: RequestHandler): Promise<void> {
     for (let request = client.requests.shift(); request !== undefined; request = client.requests.shift()) {
+      if (this.#turns.isOver) await this.#turns.next();
       const reply = await this.#ask(handler, request, connection.peer);
       while (connection.isReady && !connection.outbox.isWritable()) await this.#waiters.next();
-      if (!connection.isReady) return;
+      if (!connection.isReady) break;
       for (const frame of request.envelope) connection.outbox.frame(FLAG_MORE, frame);
       connection.outbox.message(reply, undefined, undefined);
       connection.outbox.isFull();
     }
+    this.#turns.done();
+    if (!connection.isReady) return;
     client.busy = false;
     connection.resume();
   }
