@@ -48,6 +48,14 @@ test("64-bit numbers keep all their digits on the bus", () => {
   assert.equal(contextText(context), '{"n": 18446744073709551615, "x": -9223372036854775808}');
 });
 
+test("tables whose keys are tables take no more room than they have members", () => {
+  let context = Value.string('"');
+  for (let depth = 0; depth < 28; depth += 1) context = Value.table([Value.vector(context), Value.none]);
+  assert.ok(contextText(context).length < 1_000);
+  const key = Value.table([Value.string("a"), Value.table([Value.count(1), Value.none])]);
+  assert.deepEqual(jsonOf(Value.table([key, Value.boolean(true)])), { '[["a",[["1",null]]]]': true });
+});
+
 test("names that mean something to JavaScript are only names", () => {
   const context = Value.table(
     [Value.string("__proto__"), Value.string("x")],

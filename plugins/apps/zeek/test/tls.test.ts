@@ -7,7 +7,8 @@ import type { MutualTls } from "@threatbus/zeek-broker";
 import { domainMessage } from "./bus.ts";
 import { Harness, startPlugin } from "./harness.ts";
 
-const file = (name: string) => fileURLToPath(new URL(`../../../../packages/zeek-broker/test/certificates/${name}`, import.meta.url));
+const file = (name: string) =>
+  fileURLToPath(new URL(`../../../../packages/zeek-broker/test/certificates/${name}`, import.meta.url));
 const OURS = { cert: file("a.pem"), key: file("a.key"), ca: file("ca.pem") };
 
 function identity(name: string): MutualTls {

@@ -8,7 +8,8 @@ import { Harness, startPlugin } from "./harness.ts";
 import { WebSocketZeek } from "./websocket-zeek.ts";
 
 const INDICATOR = "indicator--46b3f973-5c03-41fc-9efe-49598a267a35";
-const file = (name: string) => fileURLToPath(new URL(`../../../../packages/zeek-broker/test/certificates/${name}`, import.meta.url));
+const file = (name: string) =>
+  fileURLToPath(new URL(`../../../../packages/zeek-broker/test/certificates/${name}`, import.meta.url));
 
 function deliver(bus: FakeBus, from: number, to: number): void {
   for (let number = from; number < to; number += 1) bus.deliver(domainMessage(`${number}.example`));
