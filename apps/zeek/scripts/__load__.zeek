@@ -3,6 +3,16 @@
 
 @load base/frameworks/cluster
 
+# From Zeek 8.1 on, a standalone Zeek reaches nobody until a script chooses a
+# backend. Broker serves peers and WebSocket clients alike.
+@ifdef ( Cluster::CLUSTER_BACKEND_NONE )
+@ifdef ( Cluster::CLUSTER_BACKEND_BROKER )
+@if ( ! Cluster::is_enabled() && Cluster::backend == Cluster::CLUSTER_BACKEND_NONE && find_in_zeekpath("policy/frameworks/cluster/backend/broker") != "" )
+@load policy/frameworks/cluster/backend/broker
+@endif
+@endif
+@endif
+
 # Every node looks for indicators, and knows the options.
 @load policy/frameworks/intel/seen
 @load ./options

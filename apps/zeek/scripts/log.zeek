@@ -14,6 +14,7 @@ function note(message: string)
 		Reporter::info(fmt("Threat Bus: %s", message));
 	}
 
+# A warning and no error: errors during zeek_init end Zeek.
 function complain(message: string)
 	{
 	if ( message in complaints || |complaints| >= 100 )

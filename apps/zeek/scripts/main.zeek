@@ -1,5 +1,6 @@
 ##! Start and end.
 
+@load base/frameworks/supervisor
 @load ./messages
 @load ./options
 @load ./peering
@@ -12,8 +13,9 @@ module Tenzir;
 # Late, so that the cluster's backend is there.
 event zeek_init() &priority=-100
 	{
-	# ZeekControl only checks the configuration.
-	if ( getenv("ZEEKCTL_CHECK_CONFIG") != "" )
+	# ZeekControl only checks the configuration. A supervisor runs the scripts of
+	# the nodes that it starts, and is none of them.
+	if ( getenv("ZEEKCTL_CHECK_CONFIG") != "" || Supervisor::is_supervisor() )
 		return;
 
 	receive(management_topic);

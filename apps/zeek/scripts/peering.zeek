@@ -43,7 +43,7 @@ function start_peering()
 	{
 	if ( ! broker_is_loaded() )
 		{
-		Reporter::error("Threat Bus: cannot peer, the cluster backend is not Broker");
+		complain("cannot peer, the cluster backend is not Broker");
 		return;
 		}
 
@@ -69,6 +69,6 @@ event Broker::peer_lost(endpoint: Broker::EndpointInfo, msg: string)
 @else
 function start_peering()
 	{
-	Reporter::error("Threat Bus: this Zeek was built without Broker. Set Tenzir::websocket_port");
+	complain("this Zeek was built without Broker. Set Tenzir::websocket_port");
 	}
 @endif

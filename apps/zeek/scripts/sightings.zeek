@@ -87,6 +87,12 @@ function report_rest()
 	clear_table(matches);
 	}
 
+# After a trace file Zeek's clock may stand still, and with it the timers.
+event Pcap::file_done(path: string)
+	{
+	report_rest();
+	}
+
 # In a cluster this event comes to the manager, whichever worker saw the match.
 event Intel::match(s: Intel::Seen, items: set[Intel::Item])
 	{

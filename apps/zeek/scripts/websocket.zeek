@@ -27,7 +27,7 @@ function start_websocket()
 	{
 	if ( ! can_publish() )
 		{
-		Reporter::error("Threat Bus: cannot serve WebSocket without a cluster backend");
+		complain("cannot serve WebSocket without a cluster backend");
 		return;
 		}
 
@@ -45,8 +45,8 @@ function start_websocket()
 	if ( Cluster::listen_websocket(server) )
 		note(fmt("serving WebSocket at %s:%s", websocket_address, websocket_port));
 	else
-		Reporter::error(fmt("Threat Bus: cannot serve WebSocket at %s:%s",
-		    websocket_address, websocket_port));
+		complain(fmt("cannot serve WebSocket at %s:%s", websocket_address,
+		    websocket_port));
 	}
 
 event Cluster::websocket_client_added(endpoint: Cluster::EndpointInfo,
@@ -69,6 +69,6 @@ event Cluster::websocket_client_added(endpoint: Cluster::EndpointInfo,
 @else
 function start_websocket()
 	{
-	Reporter::error("Threat Bus: WebSocket needs Zeek 8.0 or later");
+	complain("WebSocket needs Zeek 8.0 or later");
 	}
 @endif

@@ -153,6 +153,8 @@ test("what not every supported Zeek has is used under a condition only", async (
     },
     { use: /\bCLUSTER_BACKEND_BROKER\b/, needs: /^ifdef \( Cluster::CLUSTER_BACKEND_BROKER \)$/ },
     { use: /\bCLUSTER_BACKEND_NONE\b/, needs: /^ifdef \( Cluster::CLUSTER_BACKEND_NONE \)$/ },
+    // Since 8.1, and perhaps not in a Zeek without Broker.
+    { use: /^@load policy\/frameworks\/cluster\//, needs: /^if .*find_in_zeekpath\("policy\/frameworks\/cluster\// },
   ];
   const used = new Set<RegExp>();
   for (const file of await scripts()) {
@@ -167,6 +169,10 @@ test("what not every supported Zeek has is used under a condition only", async (
     }
   }
   assert.equal(used.size, rules.length);
+});
+
+test("no script ends Zeek: an error during zeek_init would", async () => {
+  for (const file of await scripts()) assert.doesNotMatch(read(file), /Reporter::(error|fatal)/, file);
 });
 
 test("every relative @load leads to a script, and every script is loaded", async () => {
