@@ -161,6 +161,19 @@ suite("WebSocket client", OPTIONS, () => {
     await until(() => failures().length === 2);
   });
 
+  test("a server that closes as soon as it has acknowledged is tried less and less often", async (t) => {
+    const zeek = await FakeZeek.start(t);
+    const { notices } = listen(t, {
+      url: zeek.url,
+      onNotice: (notice) => {
+        notices.push(notice);
+        if (notice.type === "connected") zeek.client.close(1008);
+      },
+    });
+    const delays = () => notices.flatMap((notice) => (notice.type === "disconnected" ? [notice.retryIn ?? 0] : []));
+    await until(() => delays().some((delay) => delay >= 300));
+  });
+
   test("messages in flight are bounded, and none is lost", async (t) => {
     const zeek = await FakeZeek.start(t);
     const { client } = listen(t, { url: zeek.url, maxInFlight: 50 });
