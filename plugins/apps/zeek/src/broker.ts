@@ -6,8 +6,8 @@ import type { Reports } from "./reports.ts";
 import type { Link, Zeek } from "./zeek.ts";
 import type { Zeeks } from "./zeeks.ts";
 
-/** Milliseconds in which Zeek may read what is left and answer the goodbye. */
-const FAREWELL = 1_000;
+/** Milliseconds in which Zeek may read what is left and answer the goodbye (broker.md, Phase 3). */
+const FAREWELL = 3_000;
 
 export interface BrokerParts {
   readonly config: ZeekOptions;
