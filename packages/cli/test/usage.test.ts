@@ -106,22 +106,24 @@ plugins:
       manage: 13370
       pub: 13371
       sub: 13372
-`;
-  const missing = `    zeek:
+    zeek:
       host: "127.0.0.1"
       port: 47761
       module_namespace: Tenzir
-    misp:
+`;
+  const missing = `    misp:
       api: {host: https://misp.example.org, ssl: false, key: abc}
       zmq: {host: localhost, port: 50000}
+    cif3:
+      api: {host: http://cif.host.tld:5000, token: abc}
 `;
   const all = await run(t, ["check-config"], { cwd: await configFolder(t, kept + missing) });
   assert.equal(all.code, 78);
-  assert.match(all.stderr, /^threatbus: 2 errors .*\n {2}plugins\.apps\.zeek: .*\n {2}plugins\.apps\.misp: /);
+  assert.match(all.stderr, /^threatbus: 2 errors .*\n {2}plugins\.apps\.misp: .*\n {2}plugins\.apps\.cif3: /);
   assert.equal(all.stderr.includes("abc"), false);
   const { code, stdout, stderr } = await run(t, ["check-config"], { cwd: await configFolder(t, kept) });
   assert.deepEqual([code, stderr], [0, ""]);
-  assert.match(stdout, /backbones: inmem; apps: zmq\n$/);
+  assert.match(stdout, /backbones: inmem; apps: zmq, zeek\n$/);
 });
 
 test("check-config and plugins say what is configured", async (t) => {
