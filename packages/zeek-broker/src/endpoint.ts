@@ -62,7 +62,7 @@ export class Endpoint {
       tls,
       maxConnections,
       handshakeTimeout,
-      onSocket: (socket, remote) => this.#attempt(socket, remote),
+      onSocket: (socket, remote, age) => this.#attempt(socket, remote, handshakeTimeout - age),
       onFailed: (remote, reason, error) => this.#failed(remote, false, reason, error),
       onAcceptFailed: (error) => onNotice({ type: "accept-failed", error }),
     });
@@ -73,7 +73,10 @@ export class Endpoint {
   /** Keeps a connection to a listening endpoint: dials again whenever it is lost, until what is returned is called. */
   dial(address: Address, tls: TlsOption = this.#settings.tls): () => void {
     this.#assertOpen();
-    const dialler = new Dialler(address, tls, (socket) => this.#attempt(socket, dialler.remote, dialler));
+    const { handshakeTimeout } = this.#settings;
+    const dialler = new Dialler(address, tls, (socket) => {
+      this.#attempt(socket, dialler.remote, handshakeTimeout, dialler);
+    });
     this.#diallers.add(dialler);
     dialler.start();
     return () => {
@@ -124,8 +127,8 @@ export class Endpoint {
     for (const peer of this.#peers.values()) peer.sendFilter();
   }
 
-  /** Begins the handshake on a new connection. */
-  #attempt(socket: Socket, remote: string, dialler?: Dialler): void {
+  /** Begins the handshake on a new connection, which has `timeout` milliseconds. */
+  #attempt(socket: Socket, remote: string, timeout: number, dialler?: Dialler): void {
     if (this.#isClosed) {
       socket.destroy();
       return;
@@ -138,7 +141,7 @@ export class Endpoint {
       filter,
       isPeered: (id) => this.#isPeered(id),
       maxTopics: this.#settings.maxTopics,
-      timeout: this.#settings.handshakeTimeout,
+      timeout,
       onPeered: (channel, peered) => {
         this.#attempts.delete(attempt);
         dialler?.succeeded();

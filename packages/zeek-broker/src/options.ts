@@ -34,7 +34,7 @@ export interface EndpointOptions {
   readonly highWaterMark?: number;
   /** Messages that a peer may not have read yet, from which it is "full"; default 1,000. */
   readonly maxInFlight?: number;
-  /** Milliseconds for the handshake of Broker, and as many for that of TLS before it; default 10,000. */
+  /** Milliseconds for the whole handshake, that of TLS included; default 10,000. */
   readonly handshakeTimeout?: number;
   /** Milliseconds that close() waits for the peer's answer to the goodbye; default 3,000. */
   readonly farewellTimeout?: number;

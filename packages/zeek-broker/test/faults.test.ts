@@ -94,6 +94,18 @@ suite("handshakes that fail", OPTIONS, () => {
     assert.equal(station.count("handshake-failed", "tls-failed"), 1);
   });
 
+  test("the time for a handshake runs from the connection on, not from its first byte", async (t) => {
+    const { address } = await listening(t, { handshakeTimeout: 400 });
+    const half = await listening(t, { handshakeTimeout: 200 });
+    const slow = await RawPeer.connect(t, address);
+    const clock = await RawPeer.connect(t, half.address);
+    await until(() => clock.isClosed);
+    const later = await RawPeer.connect(t, address);
+    slow.socket.write(Buffer.of(0));
+    await until(() => slow.isClosed || later.isClosed);
+    assert.equal(later.isClosed, false);
+  });
+
   test("an endpoint closes while connections are in every stage of their handshake", async (t) => {
     const { station, address } = await listening(t);
     const peers = await Promise.all([1, 2, 3].map(() => RawPeer.connect(t, address)));

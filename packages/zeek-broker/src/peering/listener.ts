@@ -7,13 +7,21 @@ import { serverOptions, TCP, TLS_FIRST_BYTE, type TlsOption } from "./tls.ts";
 export interface ListenerOptions {
   readonly tls: TlsOption;
   readonly maxConnections: number;
-  /** Milliseconds to the first byte, and as many for the TLS handshake. */
+  /** Milliseconds until Broker can speak. */
   readonly handshakeTimeout: number;
-  /** A connection on which Broker can speak. */
-  readonly onSocket: (socket: Socket, remote: string) => void;
+  /** A connection on which Broker can speak, `age` milliseconds after it came. */
+  readonly onSocket: (socket: Socket, remote: string, age: number) => void;
   readonly onFailed: (remote: string, reason: FailureReason, error?: Error) => void;
   /** A connection could not be accepted, because there are no file descriptors left for example. */
   readonly onAcceptFailed: (error: Error) => void;
+}
+
+/** A connection that onSocket does not have yet. */
+interface Early {
+  readonly socket: Socket;
+  readonly since: number;
+  readonly deadline: NodeJS.Timeout;
+  isLate: boolean;
 }
 
 /** Accepts connections at one address, plain or over TLS. */
@@ -21,8 +29,8 @@ export class Listener {
   readonly #options: ListenerOptions;
   readonly #tcp: Server;
   readonly #tls: TlsServer | undefined;
-  /** Connections that onSocket does not have yet, by their remote address: a TLS server does not tell which is which. */
-  readonly #early = new Map<string, Socket>();
+  /** By their remote address: a TLS server does not tell which connection is which. */
+  readonly #early = new Map<string, Early>();
 
   constructor(options: ListenerOptions) {
     this.#options = options;
@@ -53,14 +61,14 @@ export class Listener {
   /** Accepts no more; connections that onSocket has are not touched. */
   stop(): void {
     this.#tcp.close();
-    for (const socket of this.#early.values()) socket.destroy();
+    for (const { socket } of this.#early.values()) socket.destroy();
   }
 
   #createTls(): TlsServer | undefined {
-    const { tls, handshakeTimeout, onFailed } = this.#options;
+    const { tls, onFailed } = this.#options;
     const options = serverOptions(tls);
     if (options === undefined) return undefined;
-    const server = createTlsServer({ ...options, handshakeTimeout }, (socket) => this.#release(socket));
+    const server = createTlsServer(options, (socket) => this.#release(socket));
     // After the failure Node has destroyed the socket, or does so next.
     server.on("tlsClientError", (error, socket) => {
       onFailed(formatRemote(socket), "tls-failed", error);
@@ -71,31 +79,29 @@ export class Listener {
 
   #accept(socket: Socket): void {
     const remote = formatRemote(socket);
-    this.#early.set(remote, socket);
+    const deadline = setTimeout(() => {
+      early.isLate = true;
+      socket.destroy();
+    }, this.#options.handshakeTimeout);
+    const early: Early = { socket, since: performance.now(), deadline, isLate: false };
+    this.#early.set(remote, early);
     socket.once("close", () => {
-      if (this.#early.get(remote) === socket) this.#early.delete(remote);
+      clearTimeout(deadline);
+      if (this.#early.get(remote) === early) this.#early.delete(remote);
     });
-    if (this.#options.tls === "auto") this.#detect(socket);
+    if (this.#options.tls === "auto") this.#detect(early, remote);
     else this.#route(socket, this.#tls);
   }
 
   /** Waits for the first byte: the client speaks first in TLS, and in Broker says hello unasked. */
-  #detect(socket: Socket): void {
-    const { handshakeTimeout, onFailed } = this.#options;
-    const remote = formatRemote(socket);
-    let reason: FailureReason = "connection-lost";
+  #detect(early: Early, remote: string): void {
+    const { socket } = early;
     const onError = () => {};
-    const onClose = () => onFailed(remote, reason);
+    const onClose = () => this.#options.onFailed(remote, early.isLate ? "handshake-timeout" : "connection-lost");
     socket.on("error", onError);
     socket.once("close", onClose);
-    socket.setTimeout(handshakeTimeout, () => {
-      reason = "handshake-timeout";
-      socket.destroy();
-    });
     socket.once("data", (chunk: Buffer) => {
       socket.pause();
-      socket.setTimeout(0);
-      socket.removeAllListeners("timeout");
       socket.off("close", onClose);
       socket.off("error", onError);
       socket.unshift(chunk);
@@ -111,7 +117,9 @@ export class Listener {
 
   #release(socket: Socket): void {
     const remote = formatRemote(socket);
+    const early = this.#early.get(remote);
+    clearTimeout(early?.deadline);
     this.#early.delete(remote);
-    this.#options.onSocket(socket, remote);
+    this.#options.onSocket(socket, remote, early === undefined ? 0 : performance.now() - early.since);
   }
 }
