@@ -47,6 +47,7 @@ test("what cannot work is refused", () => {
     { websocket: [{ url: "http://127.0.0.1/" }] },
     { websocket: [{ url: "ws://127.0.0.1/", topics: [] }] },
     { websocket: [{ url: "ws://127.0.0.1/", cert: "a.pem" }] },
+    { websocket: [{ url: "ws://127.0.0.1/" }, { url: "ws://127.0.0.1/", snapshot: "1d" }] },
     { websockets: [] },
   ]) {
     assert.equal(optionsSchema.safeParse(options).success, false, JSON.stringify(options));
