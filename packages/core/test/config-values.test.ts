@@ -60,6 +60,7 @@ test("settings are described from their schema", () => {
     mode: z.enum(["a", "b"]).describe("Mode."),
     tags: z.array(z.string()).optional(),
     api: z.strictObject({ key: z.string() }).optional(),
+    peers: z.array(z.strictObject({ url: z.string() })).prefault([]),
   });
   assert.deepEqual(
     describeSchema(schema, "plugins.apps.x").map((row) => [row.key, row.type, row.default, row.required]),
@@ -71,6 +72,8 @@ test("settings are described from their schema", () => {
       ["plugins.apps.x.tags", "list of text", undefined, false],
       ["plugins.apps.x.api", "map", undefined, false],
       ["plugins.apps.x.api.key", "text", undefined, true],
+      ["plugins.apps.x.peers", "list of map", "[]", false],
+      ["plugins.apps.x.peers[].url", "text", undefined, true],
     ],
   );
   const table = settingsTable(describeSchema(schema, "").slice(0, 1));

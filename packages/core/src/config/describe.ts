@@ -53,8 +53,13 @@ function rowsOf(node: Node, prefix: string): SettingRow[] {
       required: node.required?.includes(name) === true && initial === undefined,
       description: member.description ?? "",
     };
-    return [row, ...[member, ...(member.anyOf ?? [])].flatMap((inner) => rowsOf(inner, key))];
+    return [row, ...[member, ...(member.anyOf ?? [])].flatMap((inner) => membersOf(inner, key))];
   });
+}
+
+/** Rows of what stands in a section, or in each section of a list: `websocket[].url`. */
+function membersOf(node: Node, key: string): SettingRow[] {
+  return [...rowsOf(node, key), ...(node.items === undefined ? [] : rowsOf(node.items, `${key}[]`))];
 }
 
 function isEmptyMap(value: unknown): boolean {

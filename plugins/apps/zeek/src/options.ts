@@ -73,8 +73,8 @@ const WEBSOCKET = {
     .max(1_000)
     // The URL tells whose subscription is whose.
     .refine((servers) => new Set(servers.map(({ url }) => url)).size === servers.length, "expected each url once")
-    .default([])
-    .describe("WebSocket servers of Zeek (7.1 and later) that the bus connects to, for ever."),
+    .prefault([])
+    .describe("WebSocket servers of Zeek (8.0 and later) that the bus connects to, for ever."),
 };
 
 const LIMITS = {
