@@ -22,13 +22,16 @@ export function invalidValue(message: string): BrokerError {
 /** What a peer can get wrong in the bytes it sends. */
 export type DecodeReason = "truncated" | "too-many-values" | "too-deep" | "bad-tag" | "bad-value" | "trailing-bytes";
 
+/** Characters of a message, which may quote what a peer sent. */
+const MAX_DETAIL = 200;
+
 /** Bytes or JSON of a peer that are no valid message. */
 export class DecodeError extends Error {
   override readonly name = "DecodeError";
   readonly reason: DecodeReason;
 
   constructor(reason: DecodeReason, detail: string = reason) {
-    super(detail);
+    super(detail.slice(0, MAX_DETAIL));
     this.reason = reason;
   }
 }

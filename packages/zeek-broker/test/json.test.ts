@@ -115,6 +115,19 @@ suite("JSON encoding of values", { timeout: 30_000 }, () => {
     });
   }
 
+  test("more numbers than values may be are refused before they are converted", () => {
+    const refused = (error: unknown) => error instanceof DecodeError && error.reason === "too-many-values";
+    assert.throws(() => decodeJson(`[${"1,".repeat(2_000_001)}1234567890123456]`), refused);
+  });
+
+  test("an error quotes little of what it is about", () => {
+    const text = `{"@data-type":"timespan","data":"${"1".repeat(1_000_000)}s"}`;
+    assert.throws(
+      () => decodeJson(text),
+      (error) => error instanceof DecodeError && error.message.length <= 200,
+    );
+  });
+
   test("brackets in strings are text", () => {
     const value = Value.vector(Value.string(`\\"${"[{".repeat(1_000)}`), Value.string('"'));
     assert.deepEqual(decodeJson(encodeJson(value)), value);

@@ -1,5 +1,5 @@
 import { DecodeError } from "../errors.ts";
-import { MAX_DEPTH } from "./value.ts";
+import { MAX_DEPTH, MAX_VALUES } from "./value.ts";
 
 /** The reviver's third argument, which the type declarations do not have. */
 type Reviver = (key: string, value: unknown, context: { readonly source?: string }) => unknown;
@@ -10,6 +10,7 @@ const LONG_INTEGER = /^-?\d{16,20}$/;
 const LONG_DIGITS = /\d{16}/;
 
 const QUOTE = 0x22;
+const COMMA = 0x2c;
 const OPEN_BRACKET = 0x5b;
 const BACKSLASH = 0x5c;
 const CLOSE_BRACKET = 0x5d;
@@ -18,10 +19,12 @@ const CLOSE_BRACE = 0x7d;
 
 /** Brackets of each kind around one value: a table row is in an array and two objects. */
 const MAX_BRACKETS = 3 * MAX_DEPTH + 8;
+/** A comma stands in each value, and another behind it. */
+const MAX_COMMAS = 2 * MAX_VALUES;
 
 /** Parses JSON without losing digits: whole numbers over 2^53 become bigints. Throws DecodeError. */
 export function parseJson(text: string): unknown {
-  checkNesting(text);
+  checkStructure(text);
   try {
     return LONG_DIGITS.test(text) ? parse(text, exact) : parse(text);
   } catch (error) {
@@ -30,9 +33,10 @@ export function parseJson(text: string): unknown {
   }
 }
 
-/** JSON.parse takes seconds for megabytes of brackets; nothing of Zeek's is nested deeply. */
-function checkNesting(text: string): void {
+/** JSON.parse takes seconds for megabytes of brackets or small numbers; no value of Zeek's has so many. */
+function checkStructure(text: string): void {
   let depth = 0;
+  let commas = 0;
   let isString = false;
   for (let at = 0; at < text.length; at++) {
     const character = text.charCodeAt(at);
@@ -41,6 +45,8 @@ function checkNesting(text: string): void {
     else if (isString) continue;
     else if (character === OPEN_BRACKET || character === OPEN_BRACE) depth += 1;
     else if (character === CLOSE_BRACKET || character === CLOSE_BRACE) depth -= 1;
+    else if (character === COMMA) commas += 1;
+    if (commas > MAX_COMMAS) throw new DecodeError("too-many-values");
     if (depth > MAX_BRACKETS) throw new DecodeError("too-deep");
   }
 }
