@@ -15,6 +15,8 @@ export interface OutqOptions {
   readonly overflow?: OverflowPolicy;
   /** Messages held at most; default 10,000. */
   readonly maxItems?: number;
+  /** Bytes of messages held at most; default 64 MiB. A larger message is held alone. */
+  readonly maxBytes?: number;
   readonly filter?: ContentFilter;
   /** Called once when overflow `disconnect` ends the subscription; the plugin must then unsubscribe. */
   readonly onDisconnect?: () => void;

@@ -13,7 +13,7 @@ export class InqSplit extends StoppableWorker {
   constructor(inq: JoinableQueue<Message>, count: number, context: WorkerContext) {
     super("inq split", context);
     this.#inq = inq;
-    this.#copies = Array.from({ length: count }, () => new JoinableQueue<Message>(inq.capacity));
+    this.#copies = Array.from({ length: count }, () => new JoinableQueue(inq.capacity, inq.limit));
   }
 
   get copies(): readonly Source<Message>[] {

@@ -9,6 +9,14 @@ export class QueueClosedError extends Error {
   }
 }
 
+/** A second bound of a queue, beside the number of items. */
+export interface WeightLimit<T> {
+  /** Weight held at most; an item that is heavier than that is taken by an empty queue. */
+  readonly max: number;
+  /** The weight of an item, always the same. */
+  readonly weigh: (item: T) => number;
+}
+
 /**
  * Bounded first-in first-out queue that counts what its readers still work on.
  * Each item put must be answered by one `taskDone` after it was taken; `join` resolves when all have been.
@@ -16,22 +24,31 @@ export class QueueClosedError extends Error {
 export class JoinableQueue<T> implements Sink<T>, Source<T>, AsyncIterable<T> {
   /** Items held at most. */
   readonly capacity: number;
+  /** What they may weigh together. */
+  readonly limit: WeightLimit<T> | undefined;
   #items: T[] = [];
   /** Index of the first item not yet taken: taking moves it, and the array is cut when half of it is spent. */
   #head = 0;
+  #weight = 0;
   #unfinished = 0;
   #closed = false;
   readonly #readers = new Waiters();
   readonly #writers = new Waiters();
   readonly #joiners = new Waiters();
 
-  constructor(capacity: number = Number.POSITIVE_INFINITY) {
+  constructor(capacity: number = Number.POSITIVE_INFINITY, limit?: WeightLimit<T>) {
     if (!(capacity >= 1)) throw new RangeError(`capacity of a queue must be at least 1, not ${capacity}`);
     this.capacity = capacity;
+    this.limit = limit;
   }
 
   get size(): number {
     return this.#items.length - this.#head;
+  }
+
+  /** Weight of the items not yet taken; 0 without a limit for it. */
+  get weight(): number {
+    return this.#weight;
   }
 
   /** Items put and not yet answered by `taskDone`. */
@@ -45,7 +62,7 @@ export class JoinableQueue<T> implements Sink<T>, Source<T>, AsyncIterable<T> {
 
   /** Puts without waiting; false when the queue is full or closed. */
   tryPut(item: T): boolean {
-    if (this.#closed || this.size >= this.capacity) return false;
+    if (this.#closed || this.size >= this.capacity || !this.#bears(item)) return false;
     this.#items.push(item);
     this.#unfinished += 1;
     if (this.#readers.size > 0) this.#readers.wakeOne();
@@ -85,6 +102,7 @@ export class JoinableQueue<T> implements Sink<T>, Source<T>, AsyncIterable<T> {
   /** Takes what is there, at most `max`, without waiting. */
   takeNow(max: number): T[] {
     const taken = this.#cut(Math.min(max, this.size));
+    if (this.limit !== undefined) for (const item of taken) this.#weight -= this.limit.weigh(item);
     if (this.size > 0 && this.#readers.size > 0) this.#readers.wakeOne();
     if (taken.length > 0 && this.#writers.size > 0) this.#wakeWriters(taken.length);
     return taken;
@@ -125,6 +143,15 @@ export class JoinableQueue<T> implements Sink<T>, Source<T>, AsyncIterable<T> {
         this.taskDone();
       }
     }
+  }
+
+  /** Adds the weight of an item unless it is too much. */
+  #bears(item: T): boolean {
+    if (this.limit === undefined) return true;
+    const weight = this.#weight + this.limit.weigh(item);
+    if (weight > this.limit.max && this.size > 0) return false;
+    this.#weight = weight;
+    return true;
   }
 
   async #waitForRoom(signal?: AbortSignal): Promise<void> {

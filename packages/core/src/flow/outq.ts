@@ -4,10 +4,12 @@ import type { DeliveryQueue, RoomWait, Source } from "../contracts/queues.ts";
 import { compileFilter, type MessageFilter } from "../subscriptions/filter.ts";
 import { IdMemory } from "./id-memory.ts";
 import { JoinableQueue } from "./joinable-queue.ts";
+import { messageBytes } from "./message-bytes.ts";
 import { Patience, type PatienceLimits } from "./patience.ts";
 import { Waiters } from "./waiters.ts";
 
 const DEFAULT_MAX_ITEMS = 10_000;
+const DEFAULT_MAX_BYTES = 64 * 1024 * 1024;
 /** A queue this full has no room: what is left takes the batch that a backbone is just delivering. */
 const FULL_SHARE = 0.75;
 
@@ -28,14 +30,14 @@ export interface OutqEnvironment {
 
 /**
  * The queue of one subscription: written by backbones, which it never makes wait for long, read by the app plugin.
- * It holds at most `maxItems` messages; its overflow policy says what happens then.
+ * It holds at most `maxItems` messages and `maxBytes` of them; its overflow policy says what happens then.
  */
 export class Outq implements DeliveryQueue, Source<Message> {
   readonly name: string;
   readonly filter: MessageFilter | undefined;
   readonly overflow: OverflowPolicy;
   readonly #queue: JoinableQueue<Message>;
-  readonly #fullAt: number;
+  readonly #fullAt: { readonly items: number; readonly bytes: number };
   readonly #ids: IdMemory | undefined;
   readonly #patience: Patience;
   readonly #room = new Waiters();
@@ -51,8 +53,9 @@ export class Outq implements DeliveryQueue, Source<Message> {
     this.name = options.name;
     this.overflow = options.overflow ?? "drop_oldest";
     this.filter = options.filter === undefined ? undefined : compileFilter(options.filter);
-    this.#queue = new JoinableQueue(maxItems);
-    this.#fullAt = Math.max(1, Math.floor(maxItems * FULL_SHARE));
+    const maxBytes = options.maxBytes ?? DEFAULT_MAX_BYTES;
+    this.#queue = new JoinableQueue(maxItems, { max: maxBytes, weigh: messageBytes });
+    this.#fullAt = { items: Math.max(1, Math.floor(maxItems * FULL_SHARE)), bytes: maxBytes * FULL_SHARE };
     this.#ids = environment.deduplicate === true ? new IdMemory() : undefined;
     this.#environment = environment;
     this.#onDisconnect = options.onDisconnect;
@@ -85,7 +88,7 @@ export class Outq implements DeliveryQueue, Source<Message> {
   }
 
   room(): RoomWait | undefined {
-    if (this.#queue.size < this.#fullAt || this.#queue.closed) return undefined;
+    if (!this.#isFilled(1) || this.#queue.closed) return undefined;
     const started = this.#now();
     const allowance = this.#patience.allowance(started, this.#lastTaken);
     if (allowance <= 0) return undefined;
@@ -126,7 +129,13 @@ export class Outq implements DeliveryQueue, Source<Message> {
 
   #taken(): void {
     this.#lastTaken = this.#now();
-    if (this.#room.size > 0 && this.#queue.size * 2 < this.#fullAt) this.#room.wakeAll();
+    if (this.#room.size > 0 && !this.#isFilled(0.5)) this.#room.wakeAll();
+  }
+
+  /** Does it hold this share of what makes it full, in messages or in bytes? */
+  #isFilled(share: number): boolean {
+    const { items, bytes } = this.#fullAt;
+    return this.#queue.size >= items * share || this.#queue.weight >= bytes * share;
   }
 
   async #waitForRoom(allowance: number): Promise<void> {
@@ -136,10 +145,12 @@ export class Outq implements DeliveryQueue, Source<Message> {
   }
 
   #replaceOldest(message: Message): void {
-    const oldest = this.#queue.takeNow(1);
-    this.#queue.taskDone(oldest.length);
-    this.#drop("overflow", oldest.length);
-    if (!this.#queue.tryPut(message)) this.#drop("overflow", 1);
+    // A large message may need the room of several; an empty queue takes any.
+    do {
+      const oldest = this.#queue.takeNow(1);
+      this.#queue.taskDone(oldest.length);
+      this.#drop("overflow", oldest.length);
+    } while (!this.#queue.tryPut(message));
   }
 
   #disconnect(): void {

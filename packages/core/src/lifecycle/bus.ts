@@ -8,6 +8,7 @@ import { messageOf, ThreatBusError } from "../errors.ts";
 import { CountedInq } from "../flow/counted-inq.ts";
 import { InqSplit } from "../flow/inq-split.ts";
 import { JoinableQueue } from "../flow/joinable-queue.ts";
+import { messageBytes } from "../flow/message-bytes.ts";
 import { createMessageFactory } from "../flow/message-factory.ts";
 import { Outq } from "../flow/outq.ts";
 import { FlowCounts } from "../observe/flow-counts.ts";
@@ -18,6 +19,7 @@ import { OutqDrops } from "./outq-drops.ts";
 
 /** Messages between app plugins and backbones; publishers wait when it is full. */
 const INQ_CAPACITY = 10_000;
+const INQ_BYTES = 256 * 1024 * 1024;
 /** Milliseconds that a plugin may take to stop when the drain is over; far more than a socket lingers. */
 const STOP_TIMEOUT = 5_000;
 /** The bus itself as a source and reader of messages. */
@@ -51,7 +53,7 @@ export class ThreatBus {
   readonly #logger: Logger;
   readonly #metrics: Registry;
   readonly #abort = new AbortController();
-  readonly #inq = new JoinableQueue<Message>(INQ_CAPACITY);
+  readonly #inq = new JoinableQueue<Message>(INQ_CAPACITY, { max: INQ_BYTES, weigh: messageBytes });
   readonly #backbones = new Map<string, BackbonePlugin>();
   readonly #apps = new Map<string, AppPlugin>();
   /** Topics of each open subscription. */

@@ -36,6 +36,19 @@ test("putMany of more than the queue holds goes on as it is read", async () => {
   assert.deepEqual(read, [1, 2, 3, 4, 5]);
 });
 
+test("put waits for weight too, and an item that is too heavy is held alone", async () => {
+  const queue = new JoinableQueue<number>(10, { max: 10, weigh: (item) => item });
+  await queue.put(6);
+  const written = queue.putMany([5, 20, 1]);
+  const read: number[] = [];
+  while (read.length < 4) {
+    assert.ok(queue.size === 1 || queue.weight <= 10);
+    read.push(await queue.get());
+  }
+  await written;
+  assert.deepEqual(read, [6, 5, 20, 1]);
+});
+
 test("join resolves when every item has been answered, not when it has been taken", async () => {
   const queue = new JoinableQueue<string>();
   await queue.putMany(["a", "b"]);
@@ -123,18 +136,21 @@ test("a queue holds at least one item", () => {
 
 test("any sequence of calls leaves the queue as a plain array would be", () => {
   const step = fc.oneof(
-    fc.record({ put: fc.integer() }),
+    fc.record({ put: fc.integer({ min: 0, max: 12 }) }),
     fc.record({ take: fc.integer({ min: 0, max: 5 }) }),
     fc.record({ done: fc.integer({ min: 0, max: 3 }) }),
   );
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 6 }), fc.array(step, { maxLength: 60 }), (capacity, steps) => {
-      const queue = new JoinableQueue<number>(capacity);
+      // An item weighs what it says, and ten is the most.
+      const queue = new JoinableQueue<number>(capacity, { max: 10, weigh: (item) => item });
       const model: number[] = [];
+      const weight = () => model.reduce((sum, item) => sum + item, 0);
       let unfinished = 0;
       for (const call of steps) {
         if ("put" in call) {
-          const room = model.length < capacity;
+          const light = model.length === 0 || weight() + call.put <= 10;
+          const room = model.length < capacity && light;
           assert.equal(queue.tryPut(call.put), room);
           if (!room) continue;
           model.push(call.put);
@@ -147,7 +163,7 @@ test("any sequence of calls leaves the queue as a plain array would be", () => {
         } else {
           assert.throws(() => queue.taskDone(call.done), RangeError);
         }
-        assert.deepEqual([queue.size, queue.unfinished], [model.length, unfinished]);
+        assert.deepEqual([queue.size, queue.weight, queue.unfinished], [model.length, weight(), unfinished]);
       }
     }),
   );

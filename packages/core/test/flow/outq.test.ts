@@ -41,6 +41,21 @@ test("drop_oldest keeps the newest and counts every message it loses", async () 
   await queue.join();
 });
 
+test("a queue is full of few large messages as well, and a larger one takes the room of several", async () => {
+  const { drops, environment } = dropLog();
+  const small = [indicator(), indicator(), indicator()];
+  const large = indicator({ description: "x".repeat(2_000) });
+  const maxBytes = small.reduce((sum, { bytes }) => sum + bytes.length, 0);
+  const queue = new Outq({ name: "q", maxBytes }, environment);
+  for (const message of small) queue.offer(message);
+  assert.deepEqual([queue.size, queue.dropped], [3, 0]);
+  assert.notEqual(queue.room(), undefined, "a backbone may wait for it");
+  queue.offer(large);
+  assert.deepEqual([queue.size, queue.dropped, drops.length], [1, 3, 3]);
+  assert.deepEqual(await queue.getMany(10), [large]);
+  queue.close();
+});
+
 test("disconnect ends the subscription once, calls back, and counts what was in it", async () => {
   const { drops, environment } = dropLog();
   let called = 0;

@@ -8,6 +8,12 @@ const MAX_BYTES = 4096 * MIB;
 /** The longest time a Node timer can wait, in milliseconds. */
 const LONGEST_TIMER = 2 ** 31 - 1;
 
+const bytes = (initial: number) =>
+  z
+    .union([z.int(), size("64MiB")])
+    .prefault(initial)
+    .refine((value) => value >= 1 && value <= MAX_BYTES, "expected 1 byte to 4GiB");
+
 const timeout = (initial: string) =>
   duration(initial).refine((value) => value >= 1 && value <= LONGEST_TIMER, "expected 1ms to 24d");
 
@@ -87,14 +93,10 @@ const LIMITS = {
     .max(1_000_000)
     .default(1_000)
     .describe("Indicators on their way to one Zeek that it has not acknowledged."),
-  max_backlog: z
-    .union([z.int(), size("64MiB")])
-    .prefault(64 * MIB)
-    .refine((value) => value >= 1 && value <= MAX_BYTES, "expected 1 byte to 4GiB")
-    .describe(
-      "Memory for the indicators that one subscription holds back because Zeek loads them more slowly than they come: " +
-        "bytes, or a size such as 64MiB, which is some 600,000 indicators. Behind it the queue fills.",
-    ),
+  max_backlog: bytes(64 * MIB).describe(
+    "Memory for the indicators that one subscription holds back because Zeek loads them more slowly than they come: " +
+      "bytes, or a size such as 64MiB, which is some 600,000 indicators. Behind it the queue fills.",
+  ),
   max_items: z
     .int()
     .min(1)
@@ -105,6 +107,9 @@ const LIMITS = {
     .enum(["drop_oldest", "disconnect"])
     .default("drop_oldest")
     .describe("What a full subscription queue does: `drop_oldest` message, or `disconnect` that Zeek."),
+  max_bytes: bytes(64 * MIB).describe(
+    "Bytes of messages that a subscription queue holds at most, once the backlog is full.",
+  ),
   max_subscriptions: z.int().min(1).max(100_000).default(1_000).describe("Subscriptions at one time."),
 };
 

@@ -177,6 +177,7 @@ export class Subscriptions {
       name,
       overflow: config.overflow,
       maxItems: config.max_items,
+      maxBytes: config.max_bytes,
       onDisconnect: () => {
         this.#end(subscription, "overflow");
         zeek.link.drop("its queue overflowed");

@@ -47,6 +47,7 @@ const LIMITS = {
     .max(10_000_000)
     .default(10_000)
     .describe("Messages that a subscription queue holds at most."),
+  max_bytes: bytes(64 * MIB).describe("Bytes of messages that a subscription queue holds at most."),
   max_subscriptions: z.int().min(1).max(1_000_000).default(10_000).describe("Subscriptions at one time."),
   high_water_mark: bytes(4 * MIB).describe("Bytes on their way to one app, from which its queue holds messages back."),
 };

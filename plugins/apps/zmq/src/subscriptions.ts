@@ -105,6 +105,7 @@ export class Subscriptions {
       name,
       overflow: context.config.overflow,
       maxItems: context.config.max_items,
+      maxBytes: context.config.max_bytes,
       ...(request.filter === undefined ? {} : { filter: request.filter }),
       onDisconnect: () => {
         overflow.full = true;
