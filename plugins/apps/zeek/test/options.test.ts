@@ -15,6 +15,7 @@ test("the defaults are those of the original plugin, and safe", () => {
     max_in_flight: 1_000,
     max_backlog: 64 * 1024 * 1024,
     max_items: 10_000,
+    max_bytes: 64 * 1024 * 1024,
     overflow: "drop_oldest",
     max_subscriptions: 1_000,
   });

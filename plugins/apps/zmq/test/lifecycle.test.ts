@@ -28,6 +28,7 @@ test("an empty section means the defaults of the protocol", () => {
     subscribe_timeout: 30_000,
     overflow: "drop_oldest",
     max_items: 10_000,
+    max_bytes: 64 * 1024 * 1024,
     max_subscriptions: 10_000,
     high_water_mark: 4 * 1024 * 1024,
   });
