@@ -6,7 +6,7 @@ import { Value } from "../src/index.ts";
 import { formatId, parseId } from "../src/messages/endpoint-id.ts";
 import { Filter } from "../src/messages/filter.ts";
 import { decodeHandshake, encodeHandshake } from "../src/messages/handshake-message.ts";
-import { encodeNodeMessage, NodeType } from "../src/messages/node-message.ts";
+import { decodeNodeMessage, encodeNodeMessage, NodeType } from "../src/messages/node-message.ts";
 import { encodeValue } from "../src/values/binary.ts";
 import { framed, LARGE_ID, LOOPBACK, numbered, RawPeer, SMALL_ID, Station, until } from "./support.ts";
 
@@ -206,6 +206,17 @@ suite("peers that go wrong", OPTIONS, () => {
       raw.socket.write(ping);
       await new Promise(setImmediate);
     }
+  });
+
+  test("what a peer answers after its goodbye does not say that it has read anything", async (t) => {
+    const { station, address } = await listening(t);
+    const raw = await peered(t, address, station);
+    const pinging = assert.rejects((await station.peer()).ping(), { code: "PEER_GONE" });
+    await until(() => raw.received.length > 0);
+    const { payload } = decodeNodeMessage(raw.received.subarray(4));
+    const goodbye = node(NodeType.ping, "<$>", Buffer.from("BYE12345678"));
+    raw.socket.write(Buffer.concat([goodbye, node(NodeType.pong, "<$>", payload)]));
+    await pinging;
   });
 
   test("a peer that says goodbye and then stays is closed", async (t) => {

@@ -215,6 +215,8 @@ export class PeerLink implements Peer, ChannelOwner {
     // The peer closes when it has the pong; should it not, this side does.
     this.#state = "leaving";
     this.#reason = "left";
+    // It still answers pings, but may no longer look at what came before them.
+    this.#pings.end();
     this.#waiters.wake();
     this.#setFarewell();
   }
