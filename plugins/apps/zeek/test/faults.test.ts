@@ -172,6 +172,18 @@ test("a Zeek that stops reading delays nobody, and gets everything when it reads
   assert.equal(harness.bus.lost, 0);
 });
 
+test("a Zeek that says goodbye in the middle of a feed and comes back gets all of it", async (t) => {
+  const harness = await startPlugin(t);
+  const zeek = harness.zeek(t);
+  await eventually("it is told", () => zeek.p2pTopics.length === 1);
+  const count = 20_000;
+  const delivered = harness.bus.deliverAll(count, (index) => domainMessage(`${index}.example`));
+  await eventually("some of them", () => zeek.received.length > 2_000);
+  void zeek.bus?.close();
+  await delivered;
+  await eventually("all of them", () => zeek.intel.size === count);
+});
+
 test("large indicators to a Zeek that does not read: what is on its way is bounded in bytes too", async (t) => {
   const harness = await startPlugin(t);
   const zeek = harness.zeek(t);
