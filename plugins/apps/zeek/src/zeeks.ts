@@ -1,3 +1,4 @@
+import { messageOf } from "@threatbus/core";
 import type { ZeekEvent } from "@threatbus/zeek-broker";
 import { bareName, readManagement } from "./events.ts";
 import type { Inbound } from "./inbound.ts";
@@ -50,8 +51,16 @@ export class Zeeks {
     this.#parts.subscriptions.lost(zeek);
   }
 
-  /** Takes one event. */
+  /** Takes one event. Whatever goes wrong with it costs nothing but the event. */
   take(zeek: Zeek, event: ZeekEvent): void {
+    try {
+      this.#handle(zeek, event);
+    } catch (error) {
+      this.#parts.reports.refused("internal", 1, `${event.name}: ${messageOf(error)}`);
+    }
+  }
+
+  #handle(zeek: Zeek, event: ZeekEvent): void {
     const { config, subscriptions, inbound, reports } = this.#parts;
     const request = readManagement(event, config.module_namespace);
     if (request !== undefined) subscriptions.handle(request, zeek);

@@ -24,6 +24,8 @@ export interface BusOptions {
   readonly inqCapacity?: number;
   /** Runs before each subscription is made; a rejection fails it. */
   readonly beforeSubscribe?: () => Promise<void>;
+  /** The first time that a queue is asked for, it throws. */
+  readonly brokenOnce?: boolean;
 }
 
 const messages = createMessageFactory("test");
@@ -45,9 +47,11 @@ export class FakeBus {
   readonly context: AppContext<ZeekOptions>;
   readonly #options: BusOptions;
   #lost = 0;
+  #broken: boolean;
 
   constructor(options: BusOptions = {}) {
     this.#options = options;
+    this.#broken = options.brokenOnce ?? false;
     this.inq = new JoinableQueue(options.inqCapacity ?? 10_000);
     this.context = {
       config: definition.configSchema.parse({ port: 0, ...options.config }),
@@ -56,15 +60,22 @@ export class FakeBus {
       metrics: this.registry,
       signal: this.gone.signal,
       messages: createMessageFactory("zeek"),
-      createOutq: (each: OutqOptions) =>
-        new Outq(each, {
-          onDrop: (_reason, count) => {
-            this.#lost += count;
-          },
-        }),
+      createOutq: (each) => this.#createOutq(each),
       subscribe: (topics, queue, seconds) => this.#subscribe(topics, queue, seconds),
       unsubscribe: (queue) => this.#unsubscribe(queue),
     };
+  }
+
+  #createOutq(options: OutqOptions): Outq {
+    if (this.#broken) {
+      this.#broken = false;
+      throw new Error("no queue today");
+    }
+    return new Outq(options, {
+      onDrop: (_reason, count) => {
+        this.#lost += count;
+      },
+    });
   }
 
   /** Messages that outqs have lost. */

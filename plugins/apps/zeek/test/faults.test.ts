@@ -36,6 +36,16 @@ test("two Zeeks: each is told of its own subscription only, and gets every indic
   );
 });
 
+test("an event that makes the plugin throw is counted, and costs no other Zeek anything", async (t) => {
+  const harness = await startPlugin(t, { brokenOnce: true });
+  const unlucky = harness.zeek(t);
+  const counted = () => harness.bus.metric("threatbus_messages_dropped_total", "internal");
+  await eventually("the count", async () => (await counted()) === 1);
+  const lucky = harness.zeek(t);
+  await eventually("the other's subscription", () => lucky.p2pTopics.length === 1);
+  assert.equal(unlucky.p2pTopics.length, 0);
+});
+
 test("a Zeek that leaves is forgotten after linger; the other goes on", async (t) => {
   const harness = await startPlugin(t, { config: { linger: "20ms" } });
   const leaving = harness.zeek(t);
