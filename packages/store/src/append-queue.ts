@@ -109,7 +109,8 @@ export class AppendQueue {
       this.#blocked = turn;
       await turn;
     }
-    const durable = this.#settings.durability === "always" && (await this.#untilDurable(progress.last));
+    const mayWait = this.#settings.durability === "always" && progress.last > 0;
+    const durable = mayWait && (await this.#untilDurable(progress.last));
     return { ...progress, durable };
   }
 

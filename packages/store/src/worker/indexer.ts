@@ -59,7 +59,10 @@ interface Unread {
   readonly value: string | null;
 }
 
-const RUN_SIZE = 32_768;
+/** Larger runs for larger logs: the more entries a run has, the more of them share a page. */
+const LEAST_RUN = 32_768;
+const MOST_RUN = 131_072;
+const RUN_PART = 32;
 const SLICE = 512;
 
 export class Indexer {
@@ -106,7 +109,11 @@ export class Indexer {
 
   /** Is there anything to do now? */
   get due(): boolean {
-    return this.#run === undefined ? this.#collecting.rows.length >= RUN_SIZE : !this.#run.finished;
+    return this.#run === undefined ? this.#collecting.rows.length >= this.#runSize : !this.#run.finished;
+  }
+
+  get #runSize(): number {
+    return Math.min(MOST_RUN, Math.max(LEAST_RUN, this.#state.records / RUN_PART));
   }
 
   /** Starts a run with what there is, so that `state.indexed` gets to the newest row. */

@@ -114,9 +114,20 @@ export class Writer {
   close(): number {
     clearImmediate(this.#chores);
     if (this.#state === "stalled") this.#retry();
-    if (this.#state === "ok") this.#attempt(() => this.#commit());
+    if (this.#state === "ok") this.#attempt(() => this.#finish());
     clearTimeout(this.#timer);
     return this.#chunks.length;
+  }
+
+  /** Commits, and ends the run that is on its way, which the next start would have to begin anew. */
+  #finish(): void {
+    this.#commit();
+    while (this.#parts.indexer.due) {
+      this.#begin();
+      this.#parts.indexer.step();
+    }
+    this.#commit();
+    clearImmediate(this.#chores);
   }
 
   #attempt(action: () => void): void {
