@@ -1,10 +1,9 @@
 /** Long work on the files, each in a thread of its own beside the writer, which goes on meanwhile. */
 import { existsSync } from "node:fs";
 import { rename, rm } from "node:fs/promises";
-import { Worker } from "node:worker_threads";
 import { type ErrorMessage, messageOf, StoreError, storeError } from "./errors.ts";
 import type { CheckReport } from "./records.ts";
-import { errorOf, workerFile } from "./worker-link.ts";
+import { errorOf, startWorker } from "./worker-link.ts";
 
 export type MaintenanceTask =
   | { readonly kind: "check"; readonly path: string }
@@ -36,7 +35,7 @@ export async function backupLog(path: string, target: string): Promise<void> {
 }
 
 async function perform(task: MaintenanceTask): Promise<readonly string[]> {
-  const worker = new Worker(workerFile("maintenance"), { workerData: task, name: `threatbus-store-${task.kind}` });
+  const worker = startWorker("maintenance", `threatbus-store-${task.kind}`, task);
   const result = await new Promise<MaintenanceResult>((resolve, reject) => {
     const fail = (reason: string): void =>
       reject(new StoreError("TB_STORE_FAILED", `The ${task.kind} of the log ${task.path} ended: ${reason}`));

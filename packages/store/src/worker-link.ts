@@ -13,9 +13,12 @@ interface Pending {
   readonly reject: (error: StoreError) => void;
 }
 
-/** From source, workers are TypeScript as everything else; below build/ and node_modules there is only JavaScript. */
-export function workerFile(name: string): URL {
-  return new URL(`./worker/${name}${import.meta.url.endsWith(".ts") ? ".ts" : ".js"}`, import.meta.url);
+/** Starts a thread of this package. From source they are TypeScript as everything else; built ones are JavaScript. */
+export function startWorker(file: "main" | "maintenance", name: string, workerData: unknown): Worker {
+  const url = new URL(`./worker/${file}${import.meta.url.endsWith(".ts") ? ".ts" : ".js"}`, import.meta.url);
+  // The one option of Node that a thread with a file refuses.
+  const execArgv = process.execArgv.filter((argument) => !argument.startsWith("--input-type"));
+  return new Worker(url, { workerData, name, execArgv });
 }
 
 export function errorOf({ code, message }: ErrorMessage): StoreError {
@@ -40,7 +43,7 @@ export class WorkerLink {
     onNotice: (notice: Notice) => void,
     onDeath: (error: StoreError) => void,
   ): Promise<{ readonly link: WorkerLink; readonly opened: Opened }> {
-    const link = new WorkerLink(new Worker(workerFile("main"), { workerData: settings, name: "threatbus-store" }));
+    const link = new WorkerLink(startWorker("main", "threatbus-store", settings));
     const worker = link.#worker;
     const opened = await new Promise<Opened>((resolve, reject) => {
       const die = (reason: string): void => {

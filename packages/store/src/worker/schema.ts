@@ -3,7 +3,7 @@ import type { DatabaseSync } from "node:sqlite";
 import { StoreError } from "../errors.ts";
 
 /** Says in the file's header whose it is (`PRAGMA application_id`): "TBus". */
-export const APPLICATION_ID = 0x54427573;
+const APPLICATION_ID = 0x54427573;
 
 /** One step forward; runs in a transaction of its own. */
 export type Migration = (database: DatabaseSync) => void;
