@@ -16,9 +16,9 @@ interface Pending {
 /** Starts a thread of this package. From source they are TypeScript as everything else; built ones are JavaScript. */
 export function startWorker(file: "main" | "maintenance", name: string, workerData: unknown): Worker {
   const url = new URL(`./worker/${file}${import.meta.url.endsWith(".ts") ? ".ts" : ".js"}`, import.meta.url);
-  // The one option of Node that a thread with a file refuses.
-  const execArgv = process.execArgv.filter((argument) => !argument.startsWith("--input-type"));
-  return new Worker(url, { workerData, name, execArgv });
+  // A program given on the command line has an option that no thread with a file takes; others are inherited.
+  const isInline = process.execArgv.some((argument) => argument.startsWith("--input-type"));
+  return new Worker(url, { workerData, name, ...(isInline ? { execArgv: [] } : {}) });
 }
 
 export function errorOf({ code, message }: ErrorMessage): StoreError {
