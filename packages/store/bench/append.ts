@@ -23,6 +23,7 @@ const directory = mkdtempSync(join(folder, "store-bench-"));
 const store = await Store.open({ path: join(directory, "log.db"), durability: durability as Durability });
 try {
   await measureAppends();
+  printMemory();
   await measureSnapshot();
   console.log(await store.statistics());
 } finally {
@@ -84,6 +85,11 @@ async function measureAppends(): Promise<void> {
   console.log(
     `  made them in ${Math.round(making)} ms; waited for room or disk: ${Math.round(waiting)} ms; loop utilisation ${utilization.toFixed(2)}`,
   );
+}
+
+/** After the fact, as the system sees it. */
+function printMemory(): void {
+  console.log(`resident memory: ${process.memoryUsage.rss() >> 20} MiB`);
 }
 
 async function measureSnapshot(): Promise<void> {

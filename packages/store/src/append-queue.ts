@@ -34,7 +34,7 @@ interface Progress {
 
 const BLOCK_BYTES = 256 * 1024;
 const MAX_ENTRY_BYTES = 16 * 1024 * 1024;
-const MOST_SPARE_BLOCKS = 8;
+const MOST_SPARE_BLOCKS = 64;
 /** A part of the sync interval, and at most so many milliseconds, may go by until a block that is not full is sent. */
 const LINGER_PART = 10;
 const MOST_LINGER = 5;

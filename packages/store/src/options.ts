@@ -19,7 +19,7 @@ export interface StoreOptions {
   readonly maxBytes?: number;
   /** How often age and size are looked at while nothing is written; default 60,000. */
   readonly retentionInterval?: number;
-  /** Memory for what is appended and not yet committed; default 32 MiB, at least 64 KiB. */
+  /** Memory for what is appended and not yet committed; default 16 MiB, at least 64 KiB. */
   readonly maxQueueBytes?: number;
   /** Pause before writing is tried again when the disk was full or failed; default 1,000. */
   readonly retryInterval?: number;
@@ -56,7 +56,7 @@ export function settingsOf(options: StoreOptions): Settings {
     maxAge: within("maxAge", options.maxAge ?? Infinity, 1, Infinity),
     maxBytes: within("maxBytes", options.maxBytes ?? Infinity, MIB, Infinity),
     retentionInterval: within("retentionInterval", options.retentionInterval ?? 60_000, 10, 86_400_000),
-    maxQueueBytes: within("maxQueueBytes", options.maxQueueBytes ?? 32 * MIB, MIB / 16, 1024 * MIB),
+    maxQueueBytes: within("maxQueueBytes", options.maxQueueBytes ?? 16 * MIB, MIB / 16, 1024 * MIB),
     retryInterval: within("retryInterval", options.retryInterval ?? 1000, 10, 3_600_000),
     readOnly: options.readOnly ?? false,
   });

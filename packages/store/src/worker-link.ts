@@ -13,12 +13,15 @@ interface Pending {
   readonly reject: (error: StoreError) => void;
 }
 
+/** Rows live for a moment only; with more room for them the thread would merely use more memory before it looks. */
+const RESOURCES = { maxYoungGenerationSizeMb: 8 };
+
 /** Starts a thread of this package. From source they are TypeScript as everything else; built ones are JavaScript. */
 export function startWorker(file: "main" | "maintenance", name: string, workerData: unknown): Worker {
   const url = new URL(`./worker/${file}${import.meta.url.endsWith(".ts") ? ".ts" : ".js"}`, import.meta.url);
   // A program given on the command line has an option that no thread with a file takes; others are inherited.
   const isInline = process.execArgv.some((argument) => argument.startsWith("--input-type"));
-  return new Worker(url, { workerData, name, ...(isInline ? { execArgv: [] } : {}) });
+  return new Worker(url, { workerData, name, resourceLimits: RESOURCES, ...(isInline ? { execArgv: [] } : {}) });
 }
 
 export function errorOf({ code, message }: ErrorMessage): StoreError {

@@ -10,7 +10,7 @@ const LOCK_TIMEOUT = 0;
 const BUSY_TIMEOUT = 1000;
 /** Large pages: a row of a usual indicator takes 600 bytes, and fewer pages are written per commit. */
 const PAGE_SIZE = 16384;
-const CACHE_KIB = 24 * 1024;
+const CACHE_KIB = 16 * 1024;
 /** 64 MiB of write-ahead log before it is copied into the database; longer ones are cut to that afterwards. */
 const CHECKPOINT_PAGES = 4096;
 
