@@ -58,7 +58,8 @@ test("by size: many times the limit goes through, the file stays within bounds a
   await store.prune();
   const { usedBytes, records, pruned } = await store.statistics();
   assert.ok(usedBytes <= maxBytes, `${usedBytes} bytes in use`);
-  assert.ok(largest <= maxBytes * 1.5, `${largest} bytes at most`);
+  // What comes in while a step is made is on top; all that went through is several times as much.
+  assert.ok(largest <= maxBytes + (6 << 20), `${largest} bytes at most`);
   assert.equal(records + pruned, 60_000);
   const left = positions(await collect(store.records()));
   assert.deepEqual(

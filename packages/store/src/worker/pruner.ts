@@ -92,12 +92,18 @@ export class Pruner {
   /** Does one of the steps below have something to do? */
   get isDue(): boolean {
     return (
-      this.#removal !== undefined || this.#mayHaveLeftovers || this.#isAgeDue || this.isOverSize || this.#isMostlyFree
+      this.#removal !== undefined || this.#mayHaveLeftovers || this.#isAgeDue || this.#isOverSize || this.#isMostlyFree
     );
   }
 
-  get isOverSize(): boolean {
+  get #isOverSize(): boolean {
     return this.#state.records > 0 && this.usedBytes > this.#settings.maxBytes * SIZE_MARK;
+  }
+
+  /** 0: below the mark where removal begins; 1: between it and the limit; 2: above the limit. */
+  get pressure(): 0 | 1 | 2 {
+    if (!this.#isOverSize) return 0;
+    return this.usedBytes > this.#settings.maxBytes ? 2 : 1;
   }
 
   get #isMostlyFree(): boolean {

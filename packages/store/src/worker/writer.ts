@@ -37,9 +37,8 @@ export interface WriterParts {
 }
 
 const INSERT = "INSERT OR IGNORE INTO log VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
-/** Milliseconds of index and retention work after each block, and when retention has fallen behind. */
-const CHORES_BUDGET = 4;
-const CHORES_BUDGET_BEHIND = 12;
+/** Milliseconds of index and retention work after each block; near the size limit; and beyond it. */
+const CHORES_BUDGETS = [4, 12, 50] as const;
 
 export class Writer {
   readonly #parts: WriterParts;
@@ -208,7 +207,7 @@ export class Writer {
   /** Chores for a bounded time. @returns whether there may be more */
   #work(): boolean {
     const { indexer, pruner } = this.#parts;
-    const until = performance.now() + (pruner.isOverSize ? CHORES_BUDGET_BEHIND : CHORES_BUDGET);
+    const until = performance.now() + CHORES_BUDGETS[pruner.pressure];
     let busy = true;
     while (busy && performance.now() < until) {
       busy = false;
