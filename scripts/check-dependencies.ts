@@ -30,6 +30,7 @@ interface Member {
 const LAYERS: readonly { readonly folder: RegExp; readonly imports: readonly string[] }[] = [
   { folder: /^packages\/(stix|zmtp|zeek-broker)$/, imports: [] },
   { folder: /^packages\/core$/, imports: ["@threatbus/stix"] },
+  { folder: /^packages\/store$/, imports: ["@threatbus/stix"] },
   { folder: /^packages\/client$/, imports: ["@threatbus/stix", "@threatbus/zmtp"] },
   { folder: /^packages\/testkit$/, imports: ["@threatbus/core", "@threatbus/stix"] },
   {

@@ -1,0 +1,106 @@
+/** Entries on their way into the log. The main thread only copies; what costs is worked out in the worker. */
+import type { Indicator, StixObject, StixType, TlpLevel } from "@threatbus/stix";
+import { parseTimestamp, pointIoc, TLP_ORDER, tlpOf } from "@threatbus/stix";
+import type { LogEntry } from "../records.ts";
+import { type Block, type RawRecord, REMOVED, readRecords, roomFor, SIGHTING, writeRecord } from "./layout.ts";
+
+/** Position and receive time. */
+const NUMBERS = 2;
+/** STIX id, message id, source, modified, valid_until, marking references, pattern. */
+const TEXTS = 7;
+
+/** One row of the log, as the worker writes it. */
+export interface Row {
+  readonly position: number;
+  readonly receivedAt: number;
+  readonly type: StixType;
+  readonly removed: boolean;
+  readonly stixId: string;
+  readonly messageId: string;
+  readonly source: string;
+  /** Microseconds, at most Number.MAX_SAFE_INTEGER. */
+  readonly modified: number;
+  /** Milliseconds. */
+  readonly validUntil: number | null;
+  readonly objectPath: string | null;
+  readonly value: string | null;
+  /** Index in TLP_ORDER. */
+  readonly tlp: number | null;
+  readonly bytes: Uint8Array;
+}
+
+/** An entry ready to be written. */
+export interface EncodedEntry {
+  readonly texts: string;
+  readonly room: number;
+}
+
+export function prepareEntry(entry: LogEntry): EncodedEntry {
+  const { object } = entry.stix;
+  const { valid_until = "", pattern = "" } = object as Partial<Indicator>;
+  const markings = object.object_marking_refs?.join(" ") ?? "";
+  // Only these two come from outside unchecked, and a NUL would shift what follows.
+  const messageId = withoutNul(entry.id);
+  const source = withoutNul(entry.source);
+  const texts = `${object.id}\0${messageId}\0${source}\0${object.modified}\0${valid_until}\0${markings}\0${pattern}`;
+  return { texts, room: roomFor(NUMBERS, texts, entry.bytes) };
+}
+
+function withoutNul(text: string): string {
+  return text.includes("\0") ? text.replaceAll("\0", "\ufffd") : text;
+}
+
+/** Writes an entry at `at` of a block that has room for it. @returns where the next one begins. */
+export function writeEntry(block: Block, at: number, position: number, entry: LogEntry, encoded: EncodedEntry): number {
+  const { object, type } = entry.stix;
+  const flags = (type === "sighting" ? SIGHTING : 0) | (isRemoved(object) ? REMOVED : 0);
+  return writeRecord(block, at, flags, [position, entry.receivedAt], encoded.texts, entry.bytes);
+}
+
+/** Withdrawn by STIX's own means or by the bus's (stix.md section 4). */
+function isRemoved(object: StixObject): boolean {
+  return object.revoked === true || object.x_threatbus_update === "REMOVE";
+}
+
+/** The rows that a block of entries stands for. */
+export function* readRows(block: Block, used: number): Generator<Row> {
+  for (const raw of readRecords(block, used, NUMBERS, TEXTS)) yield rowOf(raw);
+}
+
+function rowOf({ flags, numbers, texts, message }: RawRecord): Row {
+  const [position = 0, receivedAt = 0] = numbers;
+  const [stixId = "", messageId = "", source = "", modified = "", validUntil = "", markings = "", pattern = ""] = texts;
+  const isSighting = (flags & SIGHTING) !== 0;
+  const point = isSighting ? null : pointIoc(pattern);
+  return {
+    position,
+    receivedAt,
+    type: isSighting ? "sighting" : "indicator",
+    removed: (flags & REMOVED) !== 0,
+    stixId,
+    messageId,
+    source,
+    modified: microsOf(modified),
+    validUntil: validUntil === "" ? null : Math.floor(microsOf(validUntil) / 1000),
+    objectPath: point?.objectPath ?? null,
+    value: point?.value ?? null,
+    tlp: levelOf(markings),
+    bytes: message,
+  };
+}
+
+/** `2021-03-04T05:06:07.891Z`, the form that nearly all have. */
+const MILLISECOND_FORM_LENGTH = 24;
+
+/** Microseconds since the epoch; after the year 2255 all the same. */
+function microsOf(text: string): number {
+  const millis = text.length === MILLISECOND_FORM_LENGTH ? Date.parse(text) : Number.NaN;
+  const micros = Number.isNaN(millis) ? Number(parseTimestamp(text) ?? 0n) : millis * 1000;
+  return Math.min(micros, Number.MAX_SAFE_INTEGER);
+}
+
+function levelOf(markings: string): number | null {
+  if (markings === "") return null;
+  const level: TlpLevel | undefined = tlpOf({ object_marking_refs: markings.split(" ") } as unknown as StixObject);
+  return level === undefined ? null : TLP_ORDER.indexOf(level);
+}

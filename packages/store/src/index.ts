@@ -1,0 +1,20 @@
+/** The durable log: every STIX message of one instance, appended once, read by position, time, id or value. */
+export type { StoreErrorCode } from "./errors.ts";
+export { STORE_ERRORS, StoreError } from "./errors.ts";
+export { backupLog, checkLog } from "./maintenance.ts";
+export type { Durability, StoreOptions } from "./options.ts";
+export type {
+  Appended,
+  Batch,
+  CheckReport,
+  Drops,
+  ExpiredOptions,
+  LogEntry,
+  LogRecord,
+  ReadOptions,
+  SnapshotOptions,
+  Statistics,
+  StoreState,
+} from "./records.ts";
+export type { StoreEvents } from "./store.ts";
+export { Store } from "./store.ts";

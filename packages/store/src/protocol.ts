@@ -1,0 +1,85 @@
+/** What the main thread and the worker say to each other. Bulk goes in transferred buffers (codec/layout.ts). */
+import type { StixType } from "@threatbus/stix";
+import type { ErrorMessage } from "./errors.ts";
+
+/** What is asked of the log; every one is answered. */
+export type Request =
+  | {
+      readonly kind: "read";
+      readonly after: number;
+      readonly limit: number;
+      readonly type: StixType | undefined;
+    }
+  | { readonly kind: "position-before"; readonly time: number }
+  | { readonly kind: "by-id"; readonly stixId: string; readonly limit: number }
+  | {
+      readonly kind: "by-value";
+      readonly value: string;
+      readonly objectPath: string | undefined;
+      readonly limit: number;
+    }
+  | { readonly kind: "end" }
+  | {
+      readonly kind: "snapshot";
+      readonly after: number;
+      readonly until: number;
+      readonly since: number;
+      readonly type: StixType | undefined;
+      readonly validAt: number;
+    }
+  | {
+      readonly kind: "expired";
+      readonly after: number;
+      readonly behindTime: number;
+      readonly behindPosition: number;
+      readonly until: number;
+      readonly limit: number;
+    }
+  | { readonly kind: "statistics" }
+  | { readonly kind: "prune" }
+  | { readonly kind: "flush" }
+  | { readonly kind: "close" };
+
+/** An answer: records (`memory`), numbers, or both. */
+export interface Answer {
+  readonly memory?: ArrayBuffer;
+  /** read, snapshot: go on after this position; position-before and end: the position; prune, close: a count. */
+  readonly position?: number;
+  readonly end?: boolean;
+  readonly statistics?: WorkerStatistics;
+  /** close: why not everything could be written. */
+  readonly error?: ErrorMessage;
+}
+
+/** The part of the statistics that the worker knows. */
+export interface WorkerStatistics {
+  readonly first: number;
+  readonly last: number;
+  readonly records: number;
+  readonly oldest: number;
+  readonly newest: number;
+  readonly usedBytes: number;
+  readonly fileBytes: number;
+  readonly walBytes: number;
+  readonly pruned: number;
+  readonly schemaVersion: number;
+}
+
+export type ToWorker =
+  | { readonly kind: "append"; readonly memory: ArrayBuffer; readonly used: number; readonly last: number }
+  | { readonly kind: "request"; readonly id: number; readonly request: Request };
+
+export type FromWorker =
+  /** `next`: the first position to be given; `reserved`: the last that may be given for now. */
+  | { readonly kind: "opened"; readonly next: number; readonly reserved: number }
+  | { readonly kind: "refused"; readonly error: ErrorMessage }
+  /** The disk has everything up to `position`. The buffers are for use again. */
+  | {
+      readonly kind: "committed";
+      readonly position: number;
+      readonly reserved: number;
+      readonly memories: readonly ArrayBuffer[];
+    }
+  | { readonly kind: "state"; readonly state: "ok" | "stalled" | "failed"; readonly error?: ErrorMessage }
+  | { readonly kind: "answer"; readonly id: number; readonly answer: Answer }
+  | { readonly kind: "error"; readonly id: number; readonly error: ErrorMessage };

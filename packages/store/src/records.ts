@@ -1,0 +1,132 @@
+/** What goes into the log and what comes out of it. */
+import type { ParsedStix, StixType, TlpLevel } from "@threatbus/stix";
+
+/** One message to be kept. The messages of the bus have this shape. */
+export interface LogEntry {
+  /** Message id, the same on every instance. */
+  readonly id: string;
+  /** The plugin that took it in. */
+  readonly source: string;
+  /** Milliseconds since the epoch. */
+  readonly receivedAt: number;
+  /** What subscribers get. */
+  readonly bytes: Uint8Array;
+  readonly stix: Pick<ParsedStix, "type" | "object">;
+}
+
+/** One message of the log. */
+export interface LogRecord {
+  readonly position: number;
+  readonly type: StixType;
+  readonly stixId: string;
+  /** Microseconds since the epoch; times after the year 2255 count as one. */
+  readonly modified: number;
+  /** Milliseconds since the epoch. */
+  readonly receivedAt: number;
+  readonly source: string;
+  readonly messageId: string;
+  /** Where the pattern is a point IoC: `ipv4-addr:value` and `198.51.100.3`. */
+  readonly objectPath: string | undefined;
+  readonly value: string | undefined;
+  /** Milliseconds since the epoch. */
+  readonly validUntil: number | undefined;
+  readonly tlp: TlpLevel | undefined;
+  /** Withdrawn: `revoked`, or `x_threatbus_update` is REMOVE. */
+  readonly removed: boolean;
+  /** The bytes that were appended; a view of a larger buffer, so copy what is kept for long. */
+  readonly bytes: Buffer;
+}
+
+/** What an append did. */
+export interface Appended {
+  /** Position of the first entry that was taken; they follow one another. 0: none was. */
+  readonly first: number;
+  /** Position of the last one; 0: none was. */
+  readonly last: number;
+  /** Entries that the log did not take; `statistics().dropped` counts them by reason. */
+  readonly dropped: number;
+  /** Does the disk have what was taken? Only with `always`, and not while it is full. */
+  readonly durable: boolean;
+}
+
+/** Why entries were not kept. */
+export interface Drops {
+  /** The queue was full while the disk was full or failing. */
+  readonly stalled: number;
+  /** Over 16 MiB. */
+  readonly tooLarge: number;
+  /** The log was damaged or its worker died. */
+  readonly failed: number;
+}
+
+/** How the log is. `ok`; `stalled`: cannot write now and tries again; `failed`: will not write any more; `closed`. */
+export type StoreState = "ok" | "stalled" | "failed" | "closed";
+
+/** One part of a longer reading. */
+export interface Batch {
+  readonly records: readonly LogRecord[];
+  /** Go on after this position. */
+  readonly last: number;
+  /** Is there nothing behind `last` for now? */
+  readonly end: boolean;
+}
+
+export interface ReadOptions {
+  /** Only what is behind this position; default 0: from the oldest. */
+  readonly after?: number;
+  /** At most this many records; default 1,000, at most 10,000. */
+  readonly limit?: number;
+  readonly type?: StixType;
+}
+
+export interface SnapshotOptions {
+  /** Only what was received at or after this time, in milliseconds since the epoch; default: everything. */
+  readonly since?: number;
+  readonly type?: StixType;
+  /** Leaves out what is no longer valid at this time, in milliseconds since the epoch; default: keeps it. */
+  readonly validAt?: number;
+}
+
+export interface ExpiredOptions {
+  /** Valid until later than this (exclusive) ... */
+  readonly after: number;
+  /** ... and at most until this (inclusive), in milliseconds since the epoch. */
+  readonly until: number;
+  /** At most this many records; default 1,000, at most 10,000. */
+  readonly limit?: number;
+  /** With the same `after`, goes on behind this record of the answer before. */
+  readonly behind?: Pick<LogRecord, "validUntil" | "position">;
+}
+
+export interface Statistics {
+  readonly state: StoreState;
+  /** Oldest and newest position in the log, 0 when it is empty. */
+  readonly first: number;
+  readonly last: number;
+  /** Newest position that the disk has. */
+  readonly durable: number;
+  readonly records: number;
+  /** Receive times of the oldest and newest record, in milliseconds since the epoch; 0 when empty. */
+  readonly oldest: number;
+  readonly newest: number;
+  /** Size of the pages in use, what `maxBytes` bounds. */
+  readonly usedBytes: number;
+  /** Sizes of the files. */
+  readonly fileBytes: number;
+  readonly walBytes: number;
+  /** Records removed by retention since the log was opened. */
+  readonly pruned: number;
+  /** Appended and not yet committed. */
+  readonly queuedBytes: number;
+  readonly queuedRecords: number;
+  /** Since the log was opened. */
+  readonly appended: number;
+  readonly dropped: Drops;
+  readonly schemaVersion: number;
+}
+
+export interface CheckReport {
+  readonly ok: boolean;
+  /** At most 100 lines for a person. */
+  readonly problems: readonly string[];
+}

@@ -1,0 +1,96 @@
+/** Opens the files: the lock first, then the database, of which nothing is changed before it is known to be ours. */
+import { mkdirSync, statSync } from "node:fs";
+import { dirname } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { StoreError, storeError } from "../errors.ts";
+import { migrate, numberOf, schemaVersion } from "./schema.ts";
+
+const LOCK_TIMEOUT = 0;
+/** Another process may be reading, or looking at the file for a moment. */
+const BUSY_TIMEOUT = 1000;
+/** Large pages: a row of a usual indicator takes 600 bytes, and fewer pages are written per commit. */
+const PAGE_SIZE = 16384;
+const CACHE_KIB = 16 * 1024;
+/** 64 MiB of write-ahead log before it is copied into the database; longer ones are cut to that afterwards. */
+const CHECKPOINT_PAGES = 4096;
+
+export interface OpenDatabase {
+  readonly database: DatabaseSync;
+  /** Closes the database and gives up the lock. */
+  close(): void;
+}
+
+/** Opens the log for its one writer, making it or bringing its schema up to date. @throws StoreError */
+export function openWriter(path: string): OpenDatabase {
+  let lock: DatabaseSync | undefined;
+  let database: DatabaseSync | undefined;
+  const close = (): void => {
+    if (database?.isOpen) database.close();
+    if (lock?.isOpen) lock.close();
+  };
+  try {
+    mkdirSync(dirname(path), { recursive: true });
+    refuseFolder(path);
+    lock = takeLock(path);
+    database = new DatabaseSync(path, { timeout: BUSY_TIMEOUT, enableForeignKeyConstraints: false });
+    prepare(database, path);
+    return { database, close };
+  } catch (error) {
+    close();
+    throw storeError(error, path);
+  }
+}
+
+/** Opens an existing log for reading beside its writer. @throws StoreError */
+export function openReader(path: string): OpenDatabase {
+  let database: DatabaseSync | undefined;
+  try {
+    if (statSync(path, { throwIfNoEntry: false }) === undefined) {
+      throw new StoreError("TB_STORE_MISSING", `There is no log ${path}`);
+    }
+    const opened = new DatabaseSync(path, { readOnly: true, timeout: BUSY_TIMEOUT });
+    database = opened;
+    if (schemaVersion(opened, path) === 0) throw new StoreError("TB_STORE_FOREIGN", `${path} is an empty database`);
+    opened.exec(`PRAGMA cache_size = -${CACHE_KIB}`);
+    return { database: opened, close: () => opened.close() };
+  } catch (error) {
+    if (database?.isOpen) database.close();
+    throw storeError(error, path);
+  }
+}
+
+function refuseFolder(path: string): void {
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) {
+    throw new StoreError("TB_STORE_UNWRITABLE", `The log ${path} is a folder`);
+  }
+}
+
+/**
+ * An empty database that is kept locked: the system frees such a lock however the process ends, and readers of the log
+ * itself are not shut out.
+ */
+function takeLock(path: string): DatabaseSync {
+  const lock = new DatabaseSync(`${path}.lock`, { timeout: LOCK_TIMEOUT });
+  try {
+    lock.exec("BEGIN EXCLUSIVE");
+    return lock;
+  } catch (error) {
+    lock.close();
+    const failure = storeError(error, path);
+    if (failure.code !== "TB_STORE_LOCKED") throw failure;
+    throw new StoreError("TB_STORE_LOCKED", `The log ${path} is in use by another Threat Bus`, { cause: error });
+  }
+}
+
+function prepare(database: DatabaseSync, path: string): void {
+  const version = schemaVersion(database, path);
+  // Both are fixed once there are tables.
+  if (version === 0) database.exec(`PRAGMA page_size = ${PAGE_SIZE}; PRAGMA auto_vacuum = INCREMENTAL`);
+  database.exec(`
+    PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -${CACHE_KIB};
+    PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}; PRAGMA journal_size_limit = ${CHECKPOINT_PAGES * PAGE_SIZE};
+  `);
+  migrate(database, version);
+  // The quick look at a file that may have been damaged while nobody looked; `check` looks at everything.
+  numberOf(database, "SELECT count(*) FROM (SELECT bytes FROM log ORDER BY seq DESC LIMIT 1)");
+}

@@ -1,0 +1,149 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { type LogEntry, Store } from "@threatbus/store";
+import { collect, folderOf, indicator, indicatorId, indicators, openStore, positions, sighting } from "./support.ts";
+
+test("what was appended comes back with everything that is known of it", async (t) => {
+  const store = await openStore(t);
+  const marked = indicator(1, {
+    id: "message-1",
+    source: "zmq",
+    receivedAt: 1_700_000_000_123,
+    object: {
+      modified: "2026-03-04T05:06:07.891234Z",
+      valid_until: "2027-03-04T05:06:07.5Z",
+      object_marking_refs: ["marking-definition--f88d31f6-486f-44da-b317-01333bde0b82"],
+      x_threatbus_update: "REMOVE",
+      pattern: "[file:name = 'a\\'b\u0000 ü']",
+    },
+  });
+  const appended = await store.append([marked, sighting(2)]);
+  assert.deepEqual(appended, { first: 1, last: 2, dropped: 0, durable: false });
+  const { records, last, end } = await store.read();
+  assert.deepEqual({ last, end }, { last: 2, end: true });
+  assert.deepEqual(records[0], {
+    position: 1,
+    type: "indicator",
+    stixId: indicatorId(1),
+    modified: Date.parse("2026-03-04T05:06:07.891Z") * 1000 + 234,
+    receivedAt: 1_700_000_000_123,
+    source: "zmq",
+    messageId: "message-1",
+    objectPath: "file:name",
+    value: "a'b\u0000 ü",
+    validUntil: Date.parse("2027-03-04T05:06:07.5Z"),
+    tlp: "amber",
+    removed: true,
+    bytes: Buffer.from(marked.bytes),
+  });
+  const [, second] = records;
+  assert.equal(second?.type, "sighting");
+  assert.deepEqual([second?.objectPath, second?.value, second?.validUntil, second?.tlp], Array(4).fill(undefined));
+  assert.equal(second?.removed, false);
+});
+
+test("bytes are kept as they are: empty, of every value, of ten megabytes", async (t) => {
+  const store = await openStore(t);
+  const bodies = [
+    Buffer.alloc(0),
+    Buffer.from(Uint8Array.from({ length: 256 }, (_, i) => i)),
+    Buffer.alloc(10 << 20, 7),
+  ];
+  await store.append(bodies.map((bytes, index) => indicator(index, { bytes })));
+  const records = await collect(store.records());
+  for (const [index, body] of bodies.entries()) assert.ok(records[index]?.bytes.equals(body), `body ${index}`);
+});
+
+test("an entry over 16 MiB is counted and left out, its neighbours are kept", async (t) => {
+  const store = await openStore(t);
+  const tooLarge = indicator(2, { bytes: Buffer.alloc(17 << 20) });
+  const appended = await store.append([indicator(1), tooLarge, indicator(3)]);
+  assert.deepEqual(appended, { first: 1, last: 2, dropped: 1, durable: false });
+  const statistics = await store.statistics();
+  assert.equal(statistics.dropped.tooLarge, 1);
+  assert.deepEqual(
+    (await store.read()).records.map(({ messageId }) => messageId),
+    ["m-1", "m-3"],
+  );
+});
+
+test("texts with NUL in a message id or source do not shift what follows", async (t) => {
+  const store = await openStore(t);
+  await store.append([indicator(1, { id: "a\0b", source: "c\0d" })]);
+  const [record] = (await store.read()).records;
+  assert.deepEqual([record?.messageId, record?.source, record?.value], ["a\ufffdb", "c\ufffdd", "d1.example"]);
+});
+
+test("with always, an append resolves when the disk has it", async (t) => {
+  const store = await openStore(t, { durability: "always" });
+  const appends = Array.from({ length: 50 }, (_, index) => store.append(indicators(20, index * 20)));
+  for (const append of appends) {
+    const { durable, last } = await append;
+    assert.equal(durable, true);
+    assert.ok(store.durable >= last);
+  }
+});
+
+test("with interval, the disk gets everything by itself", async (t) => {
+  const store = await openStore(t, { syncInterval: 20 });
+  const { last } = await store.append(indicators(5));
+  const watch = await Store.open({ path: store.path, readOnly: true });
+  t.after(() => watch.close());
+  for await (const records of watch.tail({}, AbortSignal.timeout(20_000))) {
+    if (records.at(-1)?.position === last) break;
+  }
+  assert.equal((await watch.read()).records.length, 5);
+});
+
+test("a queue that is full is waited for, and order is kept among those who wait", async (t) => {
+  const store = await openStore(t, { maxQueueBytes: 64 * 1024 });
+  const entries = (publisher: number): LogEntry[] =>
+    Array.from({ length: 300 }, (_, index) => indicator(publisher * 1000 + index, { source: `p${publisher}` }));
+  const ranges = await Promise.all(Array.from({ length: 8 }, (_, publisher) => store.append(entries(publisher))));
+  for (const { first, last, dropped } of ranges) assert.deepEqual([last - first + 1, dropped], [300, 0]);
+  await store.flush();
+  const records = await collect(store.records());
+  assert.deepEqual(
+    positions(records),
+    Array.from({ length: 2400 }, (_, index) => index + 1),
+  );
+  for (let publisher = 0; publisher < 8; publisher++) {
+    const own = records.filter(({ source }) => source === `p${publisher}`).map(({ messageId }) => messageId);
+    assert.deepEqual(
+      own,
+      entries(publisher).map(({ id }) => id),
+    );
+  }
+});
+
+test("closing writes everything, also for appends that wait for room; positions go on after it", async (t) => {
+  const path = folderOf(t);
+  const store = await openStore(t, { path, maxQueueBytes: 64 * 1024 });
+  const pending = store.append(indicators(1000));
+  await store.close();
+  assert.equal((await pending).dropped, 0);
+  assert.equal(store.state, "closed");
+  await assert.rejects(store.append([indicator(1)]), { code: "TB_STORE_CLOSED" });
+  await assert.rejects(store.read(), { code: "TB_STORE_CLOSED" });
+  const again = await openStore(t, { path });
+  assert.equal((await again.statistics()).records, 1000);
+  assert.equal((await again.append([indicator(1)])).first, 1001);
+});
+
+test("positions are not given again after retention took the newest", async (t) => {
+  const path = folderOf(t);
+  const store = await openStore(t, { path, maxAge: 1000 });
+  const { last } = await store.append(indicators(10, 1, { receivedAt: 1 }));
+  assert.equal(await store.prune(), 10);
+  await store.close();
+  const again = await openStore(t, { path });
+  assert.equal((await again.statistics()).records, 0);
+  assert.equal((await again.append([indicator(1)])).first, last + 1);
+});
+
+test("options out of range are refused, with the name of the option", async (t) => {
+  const path = folderOf(t);
+  await assert.rejects(Store.open({ path, maxBytes: 5 }), { code: "TB_STORE_OPTION", message: /maxBytes/ });
+  await assert.rejects(Store.open({ path, syncInterval: Number.NaN }), { code: "TB_STORE_OPTION" });
+  await assert.rejects(Store.open({ path: "" }), { code: "TB_STORE_OPTION" });
+});

@@ -1,0 +1,153 @@
+/** Files that cannot be opened as a log: one clear error each, and nothing is changed or deleted. */
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { chmodSync, closeSync, existsSync, mkdirSync, openSync, readFileSync, writeFileSync, writeSync } from "node:fs";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { test } from "node:test";
+import { checkLog, Store, StoreError } from "@threatbus/store";
+import { MIGRATIONS, migrate, numberOf, schemaVersion } from "../src/worker/schema.ts";
+import { mountSmall } from "./small-disk.ts";
+import { folderOf, indicators, openStore } from "./support.ts";
+
+/** A closed log with so many records. */
+async function makeLog(path: string, count: number): Promise<void> {
+  const store = await Store.open({ path });
+  await store.append(indicators(count));
+  await store.close();
+}
+
+test("a log that another store has open is refused, and free when that one is closed", async (t) => {
+  const path = folderOf(t);
+  const store = await openStore(t, { path });
+  await assert.rejects(Store.open({ path: store.path }), { code: "TB_STORE_LOCKED", message: /in use by another/ });
+  await store.close();
+  await openStore(t, { path });
+});
+
+test("a database that another program keeps locked is refused, and nothing happens to it", async (t) => {
+  const path = join(folderOf(t), "log.db");
+  await makeLog(path, 3);
+  const other = new DatabaseSync(path);
+  other.exec("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE");
+  await assert.rejects(Store.open({ path }), { code: "TB_STORE_LOCKED" });
+  other.close();
+  const store = await Store.open({ path });
+  assert.equal((await store.statistics()).records, 3);
+  await store.close();
+});
+
+test("a file that is no database is refused and not touched", async (t) => {
+  const path = join(folderOf(t), "log.db");
+  writeFileSync(path, "name: threatbus\n".repeat(1000));
+  const before = readFileSync(path);
+  await assert.rejects(Store.open({ path }), { code: "TB_STORE_NOT_A_DATABASE", message: new RegExp(path) });
+  await assert.rejects(Store.open({ path, readOnly: true }), { code: "TB_STORE_NOT_A_DATABASE" });
+  assert.deepEqual(readFileSync(path), before);
+});
+
+test("the database of another program is refused and not touched", async (t) => {
+  const path = join(folderOf(t), "log.db");
+  const other = new DatabaseSync(path);
+  other.exec("CREATE TABLE log (seq INTEGER PRIMARY KEY)");
+  other.close();
+  const before = readFileSync(path);
+  await assert.rejects(Store.open({ path }), { code: "TB_STORE_FOREIGN" });
+  assert.deepEqual(readFileSync(path), before);
+});
+
+test("a newer schema is refused with both versions named, and not touched", async (t) => {
+  const path = join(folderOf(t), "log.db");
+  await makeLog(path, 3);
+  const database = new DatabaseSync(path);
+  database.exec("PRAGMA user_version = 99; PRAGMA wal_checkpoint(TRUNCATE)");
+  database.close();
+  const before = readFileSync(path);
+  await assert.rejects(Store.open({ path }), { code: "TB_STORE_NEWER", message: /version 99.*up to 1/ });
+  assert.deepEqual(readFileSync(path), before);
+});
+
+test("an older schema is brought forward step by step; a step that fails leaves the version before it", async (t) => {
+  const path = join(folderOf(t), "log.db");
+  await makeLog(path, 3);
+  const database = new DatabaseSync(path);
+  t.after(() => database.close());
+  const fail = (): void => {
+    database.exec("CREATE TABLE half (x)");
+    throw new Error("step 3");
+  };
+  const steps = [...MIGRATIONS, () => database.exec("ALTER TABLE log ADD COLUMN extra INTEGER"), fail];
+  assert.throws(() => migrate(database, schemaVersion(database, path), steps), { message: "step 3" });
+  assert.equal(schemaVersion(database, path, 2), 2);
+  assert.equal(numberOf(database, "SELECT count(*) FROM log WHERE extra IS NULL"), 3);
+  assert.equal(numberOf(database, "SELECT count(*) FROM sqlite_schema WHERE name = 'half'"), 0);
+  assert.throws(() => schemaVersion(database, path), { code: "TB_STORE_NEWER" });
+});
+
+test("a folder in the place of the file, and a file in the place of the folder, are refused", async (t) => {
+  const folder = folderOf(t);
+  mkdirSync(join(folder, "log.db"));
+  writeFileSync(join(folder, "file"), "");
+  await assert.rejects(Store.open({ path: join(folder, "log.db") }), { code: "TB_STORE_UNWRITABLE" });
+  await assert.rejects(Store.open({ path: join(folder, "file", "log.db") }), { code: "TB_STORE_UNWRITABLE" });
+});
+
+test("a folder that may not be written is refused", async (t) => {
+  const small = mountSmall(t);
+  const folder = small ?? folderOf(t);
+  if (small === undefined) chmodSync(folder, 0o500);
+  else assert.equal(spawnSync("mount", ["-o", "remount,ro", folder]).status, 0);
+  await assert.rejects(Store.open({ path: join(folder, "log.db") }), { code: "TB_STORE_UNWRITABLE" });
+});
+
+test("reading does not make a log", async (t) => {
+  const path = join(folderOf(t), "log.db");
+  await assert.rejects(Store.open({ path, readOnly: true }), { code: "TB_STORE_MISSING" });
+  assert.equal(existsSync(path), false);
+});
+
+test("folders on the way are made", async (t) => {
+  const store = await openStore(t, { path: join(folderOf(t), "data", "deep") });
+  assert.equal(existsSync(store.path), true);
+});
+
+test("damaged pages are found by the check, and give a clear error when they are met", async (t) => {
+  const path = join(folderOf(t), "log.db");
+  await makeLog(path, 2000);
+  const file = openSync(path, "r+");
+  const { length } = readFileSync(path);
+  for (let at = 3 * 16_384; at < length; at += 16_384) writeSync(file, Buffer.alloc(4096, 0xa5), 0, 4096, at);
+  closeSync(file);
+  const before = readFileSync(path);
+  const report = await checkLog(path).catch((error: StoreError) => error.code);
+  assert.ok(report === "TB_STORE_DAMAGED" || (typeof report === "object" && !report.ok && report.problems.length > 0));
+  const failure = await Store.open({ path }).then(
+    async (store) => {
+      const error = await Array.fromAsync(store.records()).catch((reason: unknown) => reason);
+      await store.close().catch(() => undefined);
+      return error;
+    },
+    (reason: unknown) => reason,
+  );
+  assert.ok(failure instanceof StoreError);
+  assert.equal(failure.code, "TB_STORE_DAMAGED");
+  assert.ok(readFileSync(path).length >= before.length);
+});
+
+test("damage that is met while writing: writing ends, appends are counted, nothing throws", async (t) => {
+  const store = await openStore(t);
+  await store.append(indicators(2000));
+  await store.flush();
+  // The rows' table gets a root page that is none, behind the back of the connection that writes.
+  const other = new DatabaseSync(store.path);
+  other.enableDefensive(false);
+  other.exec("PRAGMA writable_schema = ON; UPDATE sqlite_schema SET rootpage = 999999 WHERE name = 'log'");
+  other.exec("PRAGMA wal_checkpoint; PRAGMA schema_version = 4711");
+  other.close();
+  const failed = new Promise((resolve) => store.once("state", (state, error) => resolve([state, error?.code])));
+  await store.append(indicators(10));
+  assert.deepEqual(await failed, ["failed", "TB_STORE_DAMAGED"]);
+  const { dropped } = await store.append(indicators(5));
+  assert.equal(dropped, 5);
+  assert.equal(store.state, "failed");
+});
