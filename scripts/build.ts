@@ -50,8 +50,7 @@ async function assemble(source: string, manifest: Manifest): Promise<void> {
     if (!file.endsWith(".ts")) cpSync(join(ROOT, source, file), join(target, file));
   }
   // What the demo needs for a real Zeek.
-  if (manifest.bin !== undefined)
-    cpSync(join(ROOT, "apps/zeek/scripts"), join(target, "demo/zeek"), { recursive: true });
+  if (manifest.bin !== undefined) cpSync(join(ROOT, "apps/zeek/threatbus.zeek"), join(target, "demo/threatbus.zeek"));
   cpSync(join(ROOT, source, "README.md"), join(target, "README.md"));
   cpSync(join(ROOT, "LICENSE"), join(target, "LICENSE"));
   writeFileSync(join(target, "package.json"), `${JSON.stringify(published(manifest), null, 2)}\n`);

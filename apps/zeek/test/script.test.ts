@@ -2,12 +2,11 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
-import { dirname, join, normalize } from "node:path";
 import { type TestContext, test } from "node:test";
 import { pythonPrograms } from "../../../test/interop/support/python.ts";
 import { events, fields, folder, lines, read, scripts, settings } from "./scripts.ts";
 
-const OPTIONS = read("scripts/options.zeek");
+const SCRIPT = read("threatbus.zeek");
 
 interface Outcome {
   readonly status: number | null;
@@ -33,7 +32,7 @@ test("every script parses, and is formatted as zeek-format does", async (t) => {
 });
 
 test("the parser finds mistakes", async (t) => {
-  const parsed = await python(t, "zeek-script", ["parse", "-"], `${OPTIONS}\nevent zeek_init() {`);
+  const parsed = await python(t, "zeek-script", ["parse", "-"], `${SCRIPT}\nevent zeek_init() {`);
   if (parsed === undefined) return;
   assert.notEqual(parsed.status, 0);
 });
@@ -54,17 +53,17 @@ test("the options have the names and defaults that configurations rely on", () =
     websocket_cert: '""',
     websocket_key: '""',
   };
-  assert.deepEqual(Object.fromEntries(settings(OPTIONS).map(({ name, value }) => [name, value])), expected);
+  assert.deepEqual(Object.fromEntries(settings(SCRIPT).map(({ name, value }) => [name, value])), expected);
 });
 
 test("README lists every option with its kind and default", () => {
   const rows = read("README.md").matchAll(/^\| `(\w+)` +\| `([^`]+)` +\| (\w+) +\|/gm);
   const listed = Array.from(rows, ([, name, value, kind]) => ({ kind, name, value }));
-  assert.deepEqual(listed, settings(OPTIONS));
+  assert.deepEqual(listed, settings(SCRIPT));
 });
 
 test("docs/plugins/zeek.md and README name no option that does not exist", () => {
-  const known = new Set(settings(OPTIONS).map(({ name }) => name));
+  const known = new Set(settings(SCRIPT).map(({ name }) => name));
   for (const file of ["README.md", "../../docs/plugins/zeek.md"]) {
     const named = Array.from(read(file).matchAll(/Tenzir::(\w+)/g), ([, name = ""]) => name);
     assert.deepEqual(
@@ -76,14 +75,14 @@ test("docs/plugins/zeek.md and README name no option that does not exist", () =>
 });
 
 test("the events are those of the protocol", () => {
-  assert.deepEqual(events(OPTIONS), {
+  assert.deepEqual(events(SCRIPT), {
     subscribe: ["string", "interval"],
     subscription_acknowledged: ["string"],
     unsubscribe: ["string"],
     intel: ["Intelligence"],
     sighting: ["time", "string", "table[string] of any"],
   });
-  assert.deepEqual(fields(OPTIONS, "Intelligence"), ["time", "string", "string", "string", "string"]);
+  assert.deepEqual(fields(SCRIPT, "Intelligence"), ["time", "string", "string", "string", "string"]);
 });
 
 /** A value of a recorded session: of a type, and perhaps a list of values. */
@@ -102,7 +101,7 @@ const BROKER_TYPES: Readonly<Record<string, string>> = {
 
 test("the events have the arguments that Zeek sent in a recorded session", () => {
   const { frames } = JSON.parse(read("test/vectors/session-responder.json")) as { frames: { value?: Value }[] };
-  const declared = events(OPTIONS);
+  const declared = events(SCRIPT);
   const seen = new Set<string>();
   for (const { value } of frames) {
     if (value === undefined) continue;
@@ -121,7 +120,7 @@ test("the events have the arguments that Zeek sent in a recorded session", () =>
 });
 
 test("every intel type of the plugin's mapping is known to the script", () => {
-  const known = Array.from(read("scripts/indicators.zeek").matchAll(/\["(\w+)"\] = Intel::(\w+),/g));
+  const known = Array.from(SCRIPT.matchAll(/\["(\w+)"\] = Intel::(\w+),/g));
   for (const [, name, member] of known) assert.equal(name, member);
   const mapped = [
     "DOMAIN",
@@ -175,17 +174,9 @@ test("no script ends Zeek: an error during zeek_init would", async () => {
   for (const file of await scripts()) assert.doesNotMatch(read(file), /Reporter::(error|fatal)/, file);
 });
 
-test("every relative @load leads to a script, and every script is loaded", async () => {
-  const loaded = new Set(["threatbus.zeek"]);
-  for (const file of await scripts()) {
-    for (const [, target = ""] of read(file).matchAll(/^@load (\.\/\S+)$/gm)) {
-      const path = normalize(join(dirname(file), target));
-      const script = existsSync(`${folder}${path}.zeek`) ? `${path}.zeek` : `${path}/__load__.zeek`;
-      assert.ok(existsSync(folder + script), `${file} loads ${target}`);
-      loaded.add(script);
-    }
-  }
-  assert.deepEqual([...loaded].sort(), await scripts());
+test("the script stands alone, so that it can be copied; the package loads it", () => {
+  assert.doesNotMatch(SCRIPT, /^@load \.\//m);
+  assert.match(read("__load__.zeek"), /^@load \.\/threatbus$/m);
 });
 
 test("zkg.meta describes a package that zkg can install", async (t) => {
@@ -196,8 +187,8 @@ test("zkg.meta describes a package that zkg can install", async (t) => {
   if (result === undefined) return;
   assert.equal(result.status, 0);
   const { package: meta } = JSON.parse(result.stdout) as { package: Record<string, string> };
-  assert.deepEqual(Object.keys(meta).sort(), ["depends", "description", "script_dir", "tags"]);
+  assert.deepEqual(Object.keys(meta).sort(), ["depends", "description", "tags"]);
   assert.equal(meta.depends?.trim(), "zeek >=6.0.0");
-  assert.ok(existsSync(`${folder}${meta.script_dir}/__load__.zeek`));
+  assert.ok(existsSync(`${folder}__load__.zeek`), "what zkg loads");
   assert.ok((meta.tags ?? "").split(",").every((tag) => tag.trim() !== ""));
 });

@@ -1,19 +1,18 @@
 /** A Zeek that is installed, for `demo --zeek`. */
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
-import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-/** Where the scripts of Threat Bus are: beside the data of a built package, or in a checkout. */
-const SCRIPTS = ["../../demo/zeek", "../../../../apps/zeek/scripts"];
+/** Where the Zeek script of Threat Bus is: beside the data of a built package, or in a checkout. */
+const SCRIPTS = ["../../demo/threatbus.zeek", "../../../../apps/zeek/threatbus.zeek"];
 /** From this version on a standalone Zeek has no Broker until it is asked for. */
 const BROKER_ON_DEMAND = [8, 1];
 /** Milliseconds for `zeek --version`. */
 const PATIENCE = 10_000;
 
-/** "8.0.10" of the zeek on PATH; undefined where there is none, or where its scripts are missing. */
+/** "8.0.10" of the zeek on PATH; undefined where there is none, or where the script of Threat Bus is missing. */
 export async function zeekVersion(): Promise<string | undefined> {
-  if (scriptFolder() === undefined) return undefined;
+  if (scriptFile() === undefined) return undefined;
   return await new Promise((resolve) => {
     execFile("zeek", ["--version"], { timeout: PATIENCE }, (error, stdout) => {
       resolve(error === null ? /\d+(?:\.\d+)+/.exec(stdout)?.[0] : undefined);
@@ -21,9 +20,8 @@ export async function zeekVersion(): Promise<string | undefined> {
   });
 }
 
-function scriptFolder(): string | undefined {
-  const folders = SCRIPTS.map((folder) => fileURLToPath(new URL(folder, import.meta.url)));
-  return folders.find((folder) => existsSync(join(folder, "__load__.zeek")));
+function scriptFile(): string | undefined {
+  return SCRIPTS.map((file) => fileURLToPath(new URL(file, import.meta.url))).find((file) => existsSync(file));
 }
 
 /**
@@ -34,7 +32,7 @@ export function demoScript(version: string, brokerPort: number, indicators: numb
   const [major = 0, minor = 0] = version.split(".").map(Number);
   const [firstMajor = 0, firstMinor = 0] = BROKER_ON_DEMAND;
   const onDemand = major > firstMajor || (major === firstMajor && minor >= firstMinor);
-  return `${onDemand ? "@load policy/frameworks/cluster/backend/broker\n" : ""}@load ${scriptFolder()}
+  return `${onDemand ? "@load policy/frameworks/cluster/backend/broker\n" : ""}@load ${scriptFile()}
 
 redef exit_only_after_terminate = T;
 redef Tenzir::broker_port = ${brokerPort}/tcp;

@@ -1,0 +1,3 @@
+##! What "@load threatbus" loads where zkg, or a person, has put this folder.
+
+@load ./threatbus
