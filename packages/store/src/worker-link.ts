@@ -33,6 +33,8 @@ export class WorkerLink {
   readonly #pending = new Map<number, Pending>();
   readonly #exited: Promise<void>;
   #nextId = 1;
+  /** Of the request after whose answer the thread ends, as it should. */
+  #closeId: number | undefined;
   #death: StoreError | undefined;
 
   private constructor(worker: Worker) {
@@ -71,6 +73,8 @@ export class WorkerLink {
   }
 
   #settle(id: number): Pending | undefined {
+    // The thread may be gone before the one who asked hears the answer: both can come in one turn of the event loop.
+    if (id === this.#closeId) this.#death = new StoreError("TB_STORE_CLOSED", "The log is closed");
     const pending = this.#pending.get(id);
     this.#pending.delete(id);
     return pending;
@@ -91,6 +95,7 @@ export class WorkerLink {
   async ask(request: Request): Promise<Answer> {
     if (this.#death !== undefined) throw this.#death;
     const id = this.#nextId++;
+    if (request.kind === "close") this.#closeId = id;
     return new Promise<Answer>((resolve, reject) => {
       this.#pending.set(id, { resolve, reject });
       this.#worker.postMessage({ kind: "request", id, request });

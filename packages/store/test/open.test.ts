@@ -25,6 +25,18 @@ test("a log that another store has open is refused, and free when that one is cl
   await openStore(t, { path });
 });
 
+test("closing is never taken for a failure, however soon the thread is gone", async (t) => {
+  const states: string[] = [];
+  const closings = Array.from({ length: 20 }, async () => {
+    const store = await openStore(t);
+    store.on("state", (state) => states.push(state));
+    await store.append(indicators(1));
+    await store.close();
+  });
+  await Promise.all(closings);
+  assert.deepEqual(states, Array(20).fill("closed"));
+});
+
 test("a database that another program keeps locked is refused, and nothing happens to it", async (t) => {
   const path = join(folderOf(t), "log.db");
   await makeLog(path, 3);
