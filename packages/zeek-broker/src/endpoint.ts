@@ -15,6 +15,9 @@ import type { Peer } from "./peering/peer.ts";
 import { PeerLink } from "./peering/peer-link.ts";
 import type { TlsOption } from "./peering/tls.ts";
 
+/** Longest frame of a handshake, in bytes: nobody has shown yet who he is. A filter of thousands of topics has room. */
+const HANDSHAKE_FRAME = 1024 * 1024;
+
 /** What became of an event that was published to all. */
 export interface PublishResult {
   /** Peers to which it is on its way. */
@@ -135,7 +138,7 @@ export class Endpoint {
     }
     const filter = this.#wanted;
     const dialled = dialler !== undefined;
-    const attempt = new Attempt(new Channel(socket, this.#settings.maxFrame), {
+    const attempt = new Attempt(new Channel(socket, Math.min(this.#settings.maxFrame, HANDSHAKE_FRAME)), {
       dialled,
       id: this.#id,
       filter,
@@ -165,6 +168,7 @@ export class Endpoint {
   }
 
   #peered(channel: Channel, peered: Peered, remote: string, dialler: Dialler | undefined): void {
+    channel.maxFrame = this.#settings.maxFrame;
     const link = new PeerLink(channel, peered, {
       remote,
       dialled: dialler !== undefined,

@@ -4,7 +4,7 @@ import fc from "fast-check";
 import type { Address, EndpointOptions } from "../src/index.ts";
 import { Value } from "../src/index.ts";
 import { formatId, parseId } from "../src/messages/endpoint-id.ts";
-import { Filter } from "../src/messages/filter.ts";
+import { encodeFilter, Filter } from "../src/messages/filter.ts";
 import { decodeHandshake, encodeHandshake } from "../src/messages/handshake-message.ts";
 import { decodeNodeMessage, encodeNodeMessage, NodeType } from "../src/messages/node-message.ts";
 import { encodeValue } from "../src/values/binary.ts";
@@ -44,7 +44,7 @@ suite("handshakes that fail", OPTIONS, () => {
   const cases: [name: string, bytes: Buffer, reason: string][] = [
     ["garbage", Buffer.from("00000001ff", "hex"), "unexpected-message"],
     ["an empty frame", Buffer.from("00000000", "hex"), "bad-message"],
-    ["a length over the limit", Buffer.from("01000001", "hex"), "frame-too-large"],
+    ["a length over the limit of a handshake", Buffer.from("00100001", "hex"), "frame-too-large"],
     ["another magic number", framed(Buffer.from("065a45454c", "hex")), "wrong-magic"],
     ["a short hello", framed(Buffer.from("065a45454b00", "hex")), "bad-message"],
     [
@@ -64,6 +64,14 @@ suite("handshakes that fail", OPTIONS, () => {
       assert.equal(station.notices.length, 1);
     });
   }
+
+  test("after the handshake longer frames are taken, also those that came together with its end", async (t) => {
+    const { station, address } = await listening(t);
+    const raw = await RawPeer.connect(t, address);
+    const long = node(NodeType.routingUpdate, "<$>", encodeFilter(new Filter(["x".repeat(2 * 1024 * 1024)])));
+    raw.socket.write(Buffer.concat([HELLO, synAck(""), long]));
+    await until(() => station.endpoint.peers[0]?.subscriptions[0]?.length === 2 * 1024 * 1024);
+  });
 
   test("wrong magic and version are told to the peer", async (t) => {
     const { address } = await listening(t);

@@ -53,6 +53,11 @@ export class Channel {
     this.#owner = owner;
   }
 
+  /** Takes longer, or only shorter, frames from now on. */
+  set maxFrame(bytes: number) {
+    this.#frames.maxFrame = bytes;
+  }
+
   /** Is the traffic encrypted? */
   get isSecure(): boolean {
     return this.#socket instanceof TLSSocket;

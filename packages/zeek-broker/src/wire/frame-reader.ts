@@ -13,7 +13,8 @@ export class FrameTooLarge extends Error {
  * that grows by doubling, so that even a frame that comes byte by byte takes at most about three times its bytes.
  */
 export class FrameReader {
-  readonly #maxFrame: number;
+  /** Longest frame that is taken, in bytes. */
+  maxFrame: number;
   #bytes: Buffer = Buffer.alloc(0);
   #start = 0;
   #end = 0;
@@ -21,7 +22,7 @@ export class FrameReader {
   #isOwn = false;
 
   constructor(maxFrame: number) {
-    this.#maxFrame = maxFrame;
+    this.maxFrame = maxFrame;
   }
 
   /** Bytes not yet handed out. */
@@ -48,7 +49,7 @@ export class FrameReader {
   next(): Buffer | undefined {
     if (this.buffered < LENGTH_SIZE) return undefined;
     const length = this.#bytes.readUInt32BE(this.#start);
-    if (length > this.#maxFrame) throw new FrameTooLarge(`a frame of ${length} bytes; the limit is ${this.#maxFrame}`);
+    if (length > this.maxFrame) throw new FrameTooLarge(`a frame of ${length} bytes; the limit is ${this.maxFrame}`);
     if (this.buffered < LENGTH_SIZE + length) return undefined;
     const from = this.#start + LENGTH_SIZE;
     this.#start = from + length;
