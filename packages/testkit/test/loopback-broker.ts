@@ -100,8 +100,7 @@ class Consumer extends StoppableWorker {
     const { broker, instance } = this.#config;
     const queue = broker.queueOf(instance);
     for (;;) {
-      this.#router.deliver(await broker.consume(queue, signal));
-      await this.#router.room();
+      await this.#router.deliverWithRoom(await broker.consume(queue, signal));
     }
   }
 }

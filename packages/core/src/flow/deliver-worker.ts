@@ -12,7 +12,7 @@ const SLICE = 5;
 
 /**
  * Carries messages from the inq to the outqs of this process, in order, for backbones that need no broker.
- * Between taking a batch and answering for it nothing waits, so that stopping can lose nothing that was taken.
+ * A batch that was taken is delivered to its end, also when the worker is stopped meanwhile: nothing taken is lost.
  */
 export class DeliverWorker extends StoppableWorker {
   readonly #inq: Source<Message>;
@@ -30,12 +30,11 @@ export class DeliverWorker extends StoppableWorker {
     for (;;) {
       const messages = await this.#inq.getMany(BATCH, signal);
       try {
-        this.#router.deliver(messages);
+        await this.#router.deliverWithRoom(messages);
       } finally {
         // Also when a queue throws: the drain at shutdown waits until every message is answered for.
         this.#inq.taskDone(messages.length);
       }
-      await this.#router.room();
       if (performance.now() - turnBegan < SLICE) continue;
       await nextTurn(undefined, { signal });
       turnBegan = performance.now();

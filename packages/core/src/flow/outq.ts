@@ -44,7 +44,7 @@ export class Outq implements DeliveryQueue, Source<Message> {
   readonly #environment: OutqEnvironment;
   readonly #onDisconnect: (() => void) | undefined;
   readonly #now: () => number;
-  #lastTaken: number;
+  #lastProgress: number;
   #dropped = 0;
   #disconnected = false;
 
@@ -60,8 +60,8 @@ export class Outq implements DeliveryQueue, Source<Message> {
     this.#environment = environment;
     this.#onDisconnect = options.onDisconnect;
     this.#now = environment.now ?? (() => performance.now());
-    this.#lastTaken = this.#now();
-    this.#patience = new Patience(this.#lastTaken, environment.patience);
+    this.#lastProgress = this.#now();
+    this.#patience = new Patience(this.#lastProgress, environment.patience);
   }
 
   get size(): number {
@@ -90,7 +90,7 @@ export class Outq implements DeliveryQueue, Source<Message> {
   room(): RoomWait | undefined {
     if (!this.#isFilled(1) || this.#queue.closed) return undefined;
     const started = this.#now();
-    const allowance = this.#patience.allowance(started, this.#lastTaken);
+    const allowance = this.#patience.allowance(started, this.#lastProgress);
     if (allowance <= 0) return undefined;
     return { over: this.#waitForRoom(allowance), charge: () => this.#patience.spend(this.#now() - started) };
   }
@@ -106,6 +106,8 @@ export class Outq implements DeliveryQueue, Source<Message> {
   }
 
   taskDone(count = 1): void {
+    // A reader that still works on what it has taken is slow, not stuck.
+    this.#lastProgress = this.#now();
     this.#queue.taskDone(count);
     this.#environment.onDone?.(count);
   }
@@ -128,7 +130,7 @@ export class Outq implements DeliveryQueue, Source<Message> {
   }
 
   #taken(): void {
-    this.#lastTaken = this.#now();
+    this.#lastProgress = this.#now();
     if (this.#room.size > 0 && !this.#isFilled(0.5)) this.#room.wakeAll();
   }
 

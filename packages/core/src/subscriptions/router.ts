@@ -1,6 +1,10 @@
 import { type Message, type MessageType, TOPICS } from "../contracts/message.ts";
 import type { DeliveryQueue, RoomWait } from "../contracts/queues.ts";
+import { partsOf } from "../flow/message-bytes.ts";
 import type { MessageFilter } from "./filter.ts";
+
+/** Bytes offered to the queues before their room is asked for: far less than the last quarter of one. */
+const PART_BYTES = 4 * 1024 * 1024;
 
 /**
  * Finds the queues of a message: those with a topic that is a prefix of the message's, each once. The answer is kept
@@ -30,6 +34,14 @@ export class Router {
     topics.delete(topic);
     if (topics.size === 0) this.#topics.delete(queue);
     this.#routes.clear();
+  }
+
+  /** Delivers in parts, each when there is room; how long that may take at most is up to the queues. */
+  async deliverWithRoom(messages: readonly Message[]): Promise<void> {
+    for (const part of partsOf(messages, PART_BYTES)) {
+      await this.room();
+      this.deliver(part);
+    }
   }
 
   /** Offers each message to each of its queues; never waits. */

@@ -133,6 +133,24 @@ test("room: there is some, then a wait that ends when the reader catches up, the
   assert.equal(queue.room(), undefined, "nobody waits for a reader that has taken nothing for so long");
 });
 
+test("room: a reader that still works on what it has taken is not stuck", async () => {
+  let now = 0;
+  const patience = { burst: 1_000, refill: 1, stall: 100 };
+  const queue = new Outq({ name: "q", maxItems: 2 }, { now: () => now, patience });
+  queue.offer(indicator());
+  queue.offer(indicator());
+  await queue.getMany(2);
+  queue.offer(indicator());
+  queue.offer(indicator());
+  now = 90;
+  queue.taskDone();
+  now = 150;
+  assert.notEqual(queue.room(), undefined);
+  now = 190;
+  assert.equal(queue.room(), undefined);
+  queue.close();
+});
+
 test("room: closing the queue ends the wait, and the time waited is spent when it is charged", async () => {
   let now = 0;
   const patience = { burst: 500_000, refill: 0, stall: 1_000_000 };

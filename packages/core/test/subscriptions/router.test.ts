@@ -2,9 +2,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Message, TOPICS } from "../../src/contracts/message.ts";
 import type { DeliveryQueue, RoomWait } from "../../src/contracts/queues.ts";
+import { Outq } from "../../src/flow/outq.ts";
 import type { MessageFilter } from "../../src/subscriptions/filter.ts";
 import { Router } from "../../src/subscriptions/router.ts";
-import { indicator, namedMessage, sighting } from "../messages.ts";
+import { indicator, namedMessage, settle, sighting } from "../messages.ts";
 import { vectors } from "../vectors.ts";
 
 /** A queue that keeps what it is offered. */
@@ -158,4 +159,23 @@ test("waiting for a full queue is charged only when a reader of the same traffic
 
   await router.room();
   assert.equal(slow.charges, 2, "nothing was delivered in between");
+});
+
+test("messages of many bytes are delivered in parts, so that a reader that keeps up loses none", async () => {
+  const description = "x".repeat(1_000_000);
+  const messages = Array.from({ length: 40 }, () => indicator({ description }));
+  const router = new Router();
+  const queue = new Outq({ name: "reads", maxBytes: 8_000_000 });
+  router.subscribe("stix2", queue);
+  const delivered = router.deliverWithRoom(messages);
+  const read: unknown[] = [];
+  while (read.length < messages.length) {
+    const taken = await queue.getMany(2);
+    queue.taskDone(taken.length);
+    read.push(...taken);
+    await settle();
+  }
+  await delivered;
+  assert.deepEqual([read.length, queue.dropped], [40, 0]);
+  assert.ok(read.every((message, index) => message === messages[index]));
 });

@@ -30,8 +30,7 @@ export class ReplayWorker extends StoppableWorker {
       if (this.#sent === 0) await sleep(this.#delay, undefined, { signal });
       const began = performance.now();
       while (this.#sent < this.#total) {
-        this.#router.deliver(this.#nextBatch());
-        await this.#router.room();
+        await this.#router.deliverWithRoom(this.#nextBatch());
         await nextTurn(undefined, { signal });
       }
       this.#report(performance.now() - began);
