@@ -8,7 +8,7 @@ export interface PatienceLimits {
   readonly stall: number;
 }
 
-const PATIENCE: PatienceLimits = { burst: 2_000, refill: 0.05, stall: 400 };
+const PATIENCE: PatienceLimits = { burst: 2_000, refill: 0.05, stall: 300 };
 
 /**
  * Decides whether a backbone may wait for one full outq. Waiting smooths bursts, so that a reader that is only a moment
