@@ -45,6 +45,12 @@ export const ERRORS = {
     exitCode: 1,
     retryable: true,
   },
+  TB_NO_LOG: {
+    summary: "A subscription asks to begin at a position or time of the durable log, and there is none.",
+    hint: "Turn the log on (`store` in the configuration), or subscribe without `from`.",
+    exitCode: 1,
+    retryable: false,
+  },
   TB_PORT_IN_USE: {
     summary: "A port that Threat Bus listens on is taken by another program.",
     hint: "Stop the other program, or choose another port in the named setting (0 takes any free port).",

@@ -11,15 +11,29 @@ export {
 } from "./config/schema.ts";
 export { suggest } from "./config/suggest.ts";
 export { duration, parseDuration, parseSize, port, size } from "./config/values.ts";
-export type {
-  AppContext,
-  AppPlugin,
-  AppPluginDefinition,
-  BoundAddress,
-  OutqOptions,
-  OverflowPolicy,
+export {
+  type AppContext,
+  type AppPlugin,
+  type AppPluginDefinition,
+  type BoundAddress,
+  type OutqOptions,
+  OVERFLOW_POLICIES,
+  type OverflowPolicy,
 } from "./contracts/app-plugin.ts";
 export type { BackboneContext, BackbonePlugin, BackbonePluginDefinition } from "./contracts/backbone-plugin.ts";
+export type {
+  Appended,
+  DurableLog,
+  LogBatch,
+  LogRecord,
+  LogState,
+  ObjectState,
+  OpenLog,
+  ReceiptMark,
+  ReceiptSubscription,
+  Receipts,
+  StartPosition,
+} from "./contracts/log.ts";
 export type { Logger } from "./contracts/logger.ts";
 export {
   type IndicatorMessage,

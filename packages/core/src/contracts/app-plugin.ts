@@ -2,17 +2,20 @@ import type { Registry } from "prom-client";
 import type { ZodType } from "zod";
 import type { Outq } from "../flow/outq.ts";
 import type { ContentFilter } from "../subscriptions/filter.ts";
+import type { StartPosition } from "./log.ts";
 import type { Logger } from "./logger.ts";
 import type { MessageFactory, SnapshotRequestMessage } from "./message.ts";
 import type { Inq, SnapshotResults } from "./queues.ts";
 
 /** What a full outq does (architecture: Outqs and overflow). */
-export type OverflowPolicy = "drop_oldest" | "disconnect";
+export const OVERFLOW_POLICIES = ["log", "drop_oldest", "disconnect"] as const;
+export type OverflowPolicy = (typeof OVERFLOW_POLICIES)[number];
 
 export interface OutqOptions {
   /** Shown in logs, metrics and messages; need not be unique. */
   readonly name: string;
-  readonly overflow?: OverflowPolicy;
+  /** Default `log` where there is a durable log, else `drop_oldest`; so is `log` without one. */
+  readonly overflow?: OverflowPolicy | undefined;
   /** Messages held at most; default 10,000. */
   readonly maxItems?: number;
   /** Bytes of messages held at most; default 64 MiB. A larger message is held alone. */
@@ -35,13 +38,22 @@ export interface AppContext<Config = unknown> {
   /**
    * Routes every message whose topic starts with one of `topics` to `queue`, once each.
    * @param snapshotSeconds history asked for, back from now; 0 or absent: none; negative: none.
+   * @param from where in the durable log to begin; absent: with what comes from now on.
    * @returns the snapshot id when a snapshot was asked for and the topics cover a STIX type.
+   * @throws ThreatBusError TB_NO_LOG for a `from` where there is no durable log
    */
-  subscribe(topics: string | readonly string[], queue: Outq, snapshotSeconds?: number): Promise<string | undefined>;
+  subscribe(
+    topics: string | readonly string[],
+    queue: Outq,
+    snapshotSeconds?: number,
+    from?: StartPosition,
+  ): Promise<string | undefined>;
   /** Ends routing to `queue` and frees its snapshots; messages still in it are counted as dropped unless drained before. */
   unsubscribe(queue: Outq): Promise<void>;
   /** Makes messages that name this plugin as their source. */
   readonly messages: MessageFactory;
+  /** Identifies the durable log whose positions subscriptions have; undefined: there is none. */
+  readonly logId: string | undefined;
 }
 
 /** Where a running plugin can be reached, for the ready line: `{ name: "manage", url: "tcp://127.0.0.1:13370" }`. */

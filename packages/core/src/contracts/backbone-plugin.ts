@@ -12,6 +12,11 @@ export interface BackboneContext<Config = unknown> {
   readonly signal: AbortSignal;
   /** This backbone's view of the inq: with several backbones each sees every message. */
   readonly inq: Source<Message>;
+  /**
+   * Enters messages that did not come out of the inq into the durable log; to be awaited before they are delivered. They
+   * then have positions, those that were there already the same as before. Without a log it does nothing.
+   */
+  accept(messages: readonly Message[]): Promise<void>;
 }
 
 /**
@@ -47,5 +52,10 @@ export interface BackbonePluginDefinition<Config = unknown> {
   readonly configSchema: ZodType<Config>;
   /** True when it can never deliver a message twice: a lone such backbone spares the outqs their memory of ids. */
   readonly deliversOnce: boolean;
+  /**
+   * True when everything in the inq is delivered to this process's outqs, in its order. Then messages enter the durable
+   * log as they are accepted into the inq, else when they are delivered (`accept`).
+   */
+  readonly insideProcess?: boolean;
   create(): BackbonePlugin<Config>;
 }

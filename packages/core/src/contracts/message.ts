@@ -23,12 +23,18 @@ interface MessageBase {
   readonly bytes: Buffer;
 }
 
-export interface IndicatorMessage extends MessageBase {
+/** What the durable log knows of a message. */
+interface Logged {
+  /** Its position in the durable log of this instance; undefined without one, and for answers to a snapshot request. */
+  readonly position: number | undefined;
+}
+
+export interface IndicatorMessage extends MessageBase, Logged {
   readonly type: "indicator";
   readonly stix: ParsedStix<Indicator>;
 }
 
-export interface SightingMessage extends MessageBase {
+export interface SightingMessage extends MessageBase, Logged {
   readonly type: "sighting";
   readonly stix: ParsedStix<Sighting>;
 }

@@ -39,6 +39,8 @@ abstract class BusMessage {
 class BusStixMessage extends BusMessage {
   override readonly type: StixMessage["type"];
   readonly stix: ParsedStix;
+  /** Given once, by `place`, before anybody else sees the message. */
+  position: number | undefined = undefined;
 
   constructor(source: string, stix: ParsedStix) {
     super(source);

@@ -78,6 +78,19 @@ export class Outq implements DeliveryQueue, Source<Message> {
     return this.#dropped;
   }
 
+  /** The position in the durable log behind which the subscription began; undefined without a log. */
+  get start(): number | undefined {
+    return undefined;
+  }
+
+  /**
+   * The position from which a reader that knows everything reported done so far can resume; undefined without a log, and
+   * while it has not been handed all of a snapshot.
+   */
+  get handedTo(): number | undefined {
+    return undefined;
+  }
+
   offer(message: Message): void {
     if (this.#ids !== undefined && !this.#ids.add(message.id)) return;
     if (this.#queue.tryPut(message)) return;

@@ -150,6 +150,7 @@ export class ThreatBus {
           logger: this.#logger.child({ component: name }),
           config,
           inq,
+          accept: async () => undefined,
           signal: this.#abort.signal,
         });
         return backbone;
@@ -227,6 +228,7 @@ export class ThreatBus {
       metrics: this.#metrics,
       signal: this.#abort.signal,
       messages: createMessageFactory(name),
+      logId: undefined,
       createOutq: (options) => this.#createOutq(name, options),
       subscribe: (topics, queue, seconds = 0) => this.#subscribe(topics, queue, seconds),
       unsubscribe: (queue) => this.#unsubscribe(queue),

@@ -62,6 +62,13 @@ export async function startInstance<Config>(
     abort.abort();
   });
   const logger = new RecordingLogger();
-  await plugin.run({ config, logger, metrics: createMetrics(), signal: abort.signal, inq });
+  await plugin.run({
+    config,
+    logger,
+    metrics: createMetrics(),
+    signal: abort.signal,
+    inq,
+    accept: async () => undefined,
+  });
   return new Instance(plugin as BackbonePlugin<unknown>, inq, name, definition.deliversOnce);
 }

@@ -60,6 +60,7 @@ export class FakeBus {
       metrics: this.registry,
       signal: this.gone.signal,
       messages: createMessageFactory("zeek"),
+      logId: undefined,
       createOutq: (each) => this.#createOutq(each),
       subscribe: (topics, queue, seconds) => this.#subscribe(topics, queue, seconds),
       unsubscribe: (queue) => this.#unsubscribe(queue),

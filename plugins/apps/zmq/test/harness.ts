@@ -117,6 +117,7 @@ export class Harness {
         for (const topic of this.outqs.get(queue) ?? []) this.#backbone.push(["unsubscribe", topic]);
         this.outqs.delete(queue);
       },
+      logId: undefined,
       messages: {
         stix: (stix) => ({ ...this.#base(stix.bytes), type: stix.type, stix }) as IndicatorMessage | SightingMessage,
         snapshotRequest: (request) => ({ ...this.#base(Buffer.alloc(0)), type: "snapshotrequest", request }),

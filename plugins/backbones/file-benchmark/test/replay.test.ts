@@ -17,7 +17,14 @@ async function prepare(t: TestContext, input: object) {
   const queue = new Recorder("all", { once: true });
   const config = fileBenchmark.configSchema.parse(input);
   const run = async () => {
-    await plugin.run({ config, logger, metrics: createMetrics(), signal: new AbortController().signal, inq });
+    await plugin.run({
+      config,
+      logger,
+      metrics: createMetrics(),
+      signal: new AbortController().signal,
+      inq,
+      accept: async () => undefined,
+    });
     await plugin.subscribe("", queue);
   };
   return { plugin, logger, inq, queue, run };

@@ -9,7 +9,14 @@ async function start(t: TestContext) {
   t.after(() => plugin.stop());
   const inq = new JoinableQueue<Message>();
   const logger = new RecordingLogger();
-  await plugin.run({ config: {}, logger, metrics: createMetrics(), signal: new AbortController().signal, inq });
+  await plugin.run({
+    config: {},
+    logger,
+    metrics: createMetrics(),
+    signal: new AbortController().signal,
+    inq,
+    accept: async () => undefined,
+  });
   return { plugin, inq, logger };
 }
 
