@@ -80,6 +80,11 @@ class BusSnapshotEnvelope extends BusMessage implements SnapshotEnvelopeMessage 
   }
 }
 
+/** Gives a message its position in the durable log, once. */
+export function place(message: StixMessage, position: number): void {
+  (message as { position: number | undefined }).position = position;
+}
+
 /** @param source name of the plugin that takes the messages in. */
 export function createMessageFactory(source: string): MessageFactory {
   return {

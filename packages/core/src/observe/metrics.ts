@@ -28,6 +28,22 @@ export const METRICS = {
   threatbus_subscriptions: { type: "gauge", help: "Subscriptions that are open now.", labels: [] },
   threatbus_inq_messages: { type: "gauge", help: "Messages that wait in the inq.", labels: [] },
   threatbus_outq_messages: { type: "gauge", help: "Messages that wait in all outqs together.", labels: [] },
+  threatbus_subscriptions_behind: {
+    type: "gauge",
+    help: "Subscriptions that catch up from the durable log.",
+    labels: [],
+  },
+  threatbus_log_position: { type: "gauge", help: "Newest position in the durable log; 0 without one.", labels: [] },
+  threatbus_log_ok: {
+    type: "gauge",
+    help: "1: the durable log is being written; 0: it is off, cannot be written or is damaged.",
+    labels: [],
+  },
+  threatbus_log_missed_total: {
+    type: "counter",
+    help: "Messages that were delivered and that the durable log did not take.",
+    labels: [],
+  },
   threatbus_snapshots_open: { type: "gauge", help: "Snapshots that still wait for answers.", labels: [] },
   threatbus_worker_restarts_total: {
     type: "counter",
