@@ -48,7 +48,7 @@ test("without a file the built-in default applies", async (t) => {
     filename: "threatbus.log",
     format: "pretty",
   });
-  assert.equal(config.store, false);
+  assert.equal(config.store !== false && config.store.path, "data/threatbus.db");
   assert.equal(config.drain_timeout, 10_000);
   assert.equal(config.snapshot_timeout, 300_000);
 });
