@@ -62,6 +62,8 @@ test("a value is found with its object path or without, exactly as written", asy
   assert.deepEqual(positions(await store.byValue("6.6.6.6", { objectPath: "ipv4-addr:value" })), [1]);
   assert.deepEqual(positions(await store.byValue("6.6.6.6", { limit: 1 })), [2]);
   assert.deepEqual(positions(await store.byValue("")), []);
+  assert.deepEqual(positions(await store.byValue(indicatorId(5), { objectPath: "sighting_of_ref" })), [5]);
+  assert.deepEqual(positions(await store.byValue(indicatorId(1), { objectPath: "sighting_of_ref" })), []);
 });
 
 test("a time finds its position, also after the clock has jumped back", async (t) => {

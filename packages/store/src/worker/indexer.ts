@@ -74,7 +74,10 @@ export class Indexer {
   #run: Run | undefined;
   #newest: number;
 
-  /** Reads again what was not in the indexes when the log was closed or its process died. */
+  /**
+   * Reads again what was not in the indexes when the log was closed or its process died.
+   * @param readOnly beside a writer: nothing is read before `reload` or `catchUp`
+   */
   constructor(database: DatabaseSync, state: StateRow, readOnly = false) {
     this.#state = state;
     this.#newest = state.indexed;
@@ -84,10 +87,17 @@ export class Indexer {
     this.#insertId = database.prepare(id);
     this.#insertValue = database.prepare(value);
     this.#unread = database.prepare("SELECT seq, key, modified, value FROM log WHERE seq > ? ORDER BY seq");
+    if (!readOnly) this.catchUp();
+  }
+
+  /** Begins anew: another connection has moved rows into the indexes. */
+  reload(): void {
+    this.#collecting = new Generation();
+    this.#newest = this.#state.indexed;
     this.catchUp();
   }
 
-  /** Takes rows that another process has written. */
+  /** Takes rows that another connection has written. */
   catchUp(): void {
     for (const row of this.#unread.iterate(this.#newest)) {
       const { seq, key, modified, value } = row as unknown as Unread;
