@@ -1,6 +1,7 @@
 /**
  * Which thread answers a reading. What is far behind is read by the reading thread, which sees what is committed; the
- * newest, and everything while the disk cannot be written, by the thread that writes, which knows all it has taken.
+ * newest, and everything while the disk cannot be written, by the thread that writes, which knows all it has taken. That
+ * one also answers while the reading thread is being started, so that the first part does not wait for it.
  */
 import type { Settings } from "./options.ts";
 import type { Answer, Request } from "./protocol.ts";

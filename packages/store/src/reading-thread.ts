@@ -12,7 +12,8 @@ const IDLE_TIME = 60_000;
 export class ReadingThread {
   readonly #settings: Settings;
   readonly #idleTime: number;
-  #link: Promise<WorkerLink | undefined> | undefined;
+  #link: WorkerLink | undefined;
+  #starting: Promise<void> | undefined;
   #asked = 0;
   #timer: NodeJS.Timeout | undefined;
   #isClosed = false;
@@ -22,52 +23,57 @@ export class ReadingThread {
     this.#idleTime = idleTime;
   }
 
-  /** Is there a thread now? */
-  get isRunning(): boolean {
+  /** Is there a thread that can answer? */
+  get isReady(): boolean {
     return this.#link !== undefined;
   }
 
   /**
    * Asks the thread, which knows what is committed.
-   * @returns undefined when there is none to be had: the writer's thread can answer as well
+   * @returns undefined while there is none: it is being started then, and the writer's thread can answer as well
    */
   async ask(request: Request): Promise<Answer | undefined> {
-    if (this.#isClosed) return undefined;
+    const link = this.#link;
+    if (link === undefined) {
+      if (!this.#isClosed) this.#starting ??= this.#start();
+      return undefined;
+    }
     clearTimeout(this.#timer);
     this.#asked += 1;
-    this.#link ??= this.#start();
-    const started = this.#link;
-    const link = await started;
     try {
-      return await link?.ask(request);
+      return await link.ask(request);
     } catch (error) {
-      if (link?.isOver !== true) throw error;
+      if (!link.isOver) throw error;
+      if (this.#link === link) this.#link = undefined;
       return undefined;
     } finally {
       this.#asked -= 1;
-      if (link === undefined || link.isOver) this.#forget(started);
-      else if (this.#asked === 0 && !this.#isClosed)
-        this.#timer = setTimeout(() => void this.#end(), this.#idleTime).unref();
+      this.#watch();
     }
   }
 
-  async #start(): Promise<WorkerLink | undefined> {
+  async #start(): Promise<void> {
     const ignore = (): void => undefined;
-    const opened = WorkerLink.open(this.#settings, ignore, ignore, "threatbus-store-reader");
-    return opened.then(
-      ({ link }) => link,
-      () => undefined,
-    );
+    try {
+      this.#link = (await WorkerLink.open(this.#settings, ignore, ignore, "threatbus-store-reader")).link;
+      this.#watch();
+    } catch {
+      // The writer's thread answers, and says what is wrong with the file if it meets it too.
+    } finally {
+      this.#starting = undefined;
+    }
   }
 
-  #forget(link: Promise<WorkerLink | undefined>): void {
-    if (this.#link === link) this.#link = undefined;
+  /** From now on the thread may be idle. */
+  #watch(): void {
+    clearTimeout(this.#timer);
+    if (this.#asked > 0 || this.#isClosed) return;
+    this.#timer = setTimeout(() => void this.#end(), this.#idleTime).unref();
   }
 
   async #end(): Promise<void> {
-    const started = this.#link;
+    const link = this.#link;
     this.#link = undefined;
-    const link = await started;
     // Whether it ends as it should or has died: what counts is that it is gone.
     await link?.ask({ kind: "close" }).catch(() => undefined);
     await link?.exited();
@@ -77,6 +83,7 @@ export class ReadingThread {
   async close(): Promise<void> {
     this.#isClosed = true;
     clearTimeout(this.#timer);
+    await this.#starting;
     await this.#end();
   }
 }
