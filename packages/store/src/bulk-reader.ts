@@ -25,6 +25,11 @@ export class BulkReader {
     this.#durable = durable;
   }
 
+  /** Is there a reading thread that can answer? */
+  get isReady(): boolean {
+    return this.#thread?.isReady ?? false;
+  }
+
   /** The next part of a reading. */
   async read(request: Extract<Request, { readonly kind: "read" }>): Promise<Answer> {
     if (this.#thread === undefined || this.#durable() - request.after < FAR_BEHIND) return this.#askWriter(request);

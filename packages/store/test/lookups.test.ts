@@ -132,6 +132,16 @@ test("what has expired comes in the order of its end, in parts, without what was
   assert.deepEqual(await store.expired({ ...span, after: span.until }), []);
 });
 
+test("what has expired is found behind thousands that were replaced", async (t) => {
+  const store = await openStore(t);
+  const ends = { object: { valid_until: "2026-05-02T00:00:00Z" } };
+  await store.append([...indicators(2500, 1, ends), ...indicators(2500, 1, { object: { modified: LATE } })]);
+  const span = { after: 0, until: Date.parse("2026-05-03T00:00:00Z") };
+  assert.deepEqual(await store.expired(span), []);
+  const { last } = await store.append([indicator(9999, ends)]);
+  assert.deepEqual(positions(await store.expired(span)), [last]);
+});
+
 test("reading goes on where it ended, by type, in bounded parts", async (t) => {
   const store = await openStore(t);
   await store.append(Array.from({ length: 30 }, (_, index) => (index % 3 === 0 ? sighting(index) : indicator(index))));
