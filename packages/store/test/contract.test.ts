@@ -125,6 +125,30 @@ test("news comes with an append, with a commit, and when the log is closed; not 
   assert.equal(told, 4);
 });
 
+test("while the log cannot write: nothing waits, reading ends before the newest, and all of it follows later", async (t) => {
+  const store = await openStore(t, { durability: "always", retryInterval: 10 });
+  const { last: written } = await store.append(indicators(3));
+  assert.equal(await store.settled(written), true);
+  const other = new DatabaseSync(store.path);
+  other.exec("BEGIN IMMEDIATE");
+  const stalled = store.news();
+  const { last } = await store.append(indicators(3, 4));
+  store.setCursor("at", last);
+  assert.equal(await store.settled(last), false);
+  await stalled;
+  assert.equal(store.state, "stalled");
+  assert.deepEqual([await store.settled(written), await store.settled(last)], [true, false]);
+  const part = await store.read({ after: 0 });
+  assert.deepEqual([positions(part.records), part.last, part.end], [[1, 2, 3], 3, true]);
+  assert.deepEqual(positions((await Array.fromAsync(store.snapshot())).flat()), [1, 2, 3]);
+  assert.equal(store.cursor("at"), last);
+  other.exec("ROLLBACK");
+  while (store.durable < last) await store.news();
+  assert.deepEqual(positions((await store.read({ after: part.last })).records), [4, 5, 6]);
+  assert.equal(numberOf(other, "SELECT value FROM cursors WHERE name = 'at'"), last);
+  other.close();
+});
+
 test("a part says how many positions retention has removed behind the one asked for", async (t) => {
   const store = await openStore(t, { maxAge: DAY });
   const now = Date.now();
