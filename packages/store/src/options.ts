@@ -2,7 +2,7 @@ import { StoreError } from "./errors.ts";
 
 /**
  * `interval`: the disk has everything within `syncInterval` after it was appended.
- * `always`: an append resolves when the disk has it.
+ * `always`: it has everything that `settled` has said yes to; appends that come together share a commit.
  */
 export type Durability = "interval" | "always";
 

@@ -17,8 +17,9 @@ for (let number = 0; ; number++) {
   const entries = Array.from({ length: 1 + (number % 50) }, (_, index) =>
     indicator(number * 50 + index, { bytes: body, id: `${process.pid}-${number}-${index}` }),
   );
-  const { last, durable } = await store.append(entries);
-  writeSync(1, `given ${last}\n${durable ? `durable ${last}\n` : ""}`);
+  const { last } = await store.append(entries);
+  writeSync(1, `given ${last}\n`);
+  if (durability === "always" && (await store.settled(last))) writeSync(1, `durable ${last}\n`);
   if (number % 20 === 0) await new Promise((resolve) => setImmediate(resolve));
   if (durability === "interval" && number % 50 === 49) {
     await store.flush();

@@ -62,6 +62,8 @@ test("a value is found with its object path or without, exactly as written", asy
   assert.deepEqual(positions(await store.byValue("6.6.6.6", { objectPath: "ipv4-addr:value" })), [1]);
   assert.deepEqual(positions(await store.byValue("6.6.6.6", { limit: 1 })), [2]);
   assert.deepEqual(positions(await store.byValue("")), []);
+  assert.deepEqual(positions(await store.byValue(indicatorId(5), { objectPath: "sighting_of_ref" })), [5]);
+  assert.deepEqual(positions(await store.byValue(indicatorId(1), { objectPath: "sighting_of_ref" })), []);
 });
 
 test("a time finds its position, also after the clock has jumped back", async (t) => {
@@ -128,6 +130,16 @@ test("what has expired comes in the order of its end, in parts, without what was
   assert.equal(second?.position, 1);
   assert.deepEqual(await store.expired({ ...span, ...(second === undefined ? {} : { behind: second }) }), []);
   assert.deepEqual(await store.expired({ ...span, after: span.until }), []);
+});
+
+test("what has expired is found behind thousands that were replaced", async (t) => {
+  const store = await openStore(t);
+  const ends = { object: { valid_until: "2026-05-02T00:00:00Z" } };
+  await store.append([...indicators(2500, 1, ends), ...indicators(2500, 1, { object: { modified: LATE } })]);
+  const span = { after: 0, until: Date.parse("2026-05-03T00:00:00Z") };
+  assert.deepEqual(await store.expired(span), []);
+  const { last } = await store.append([indicator(9999, ends)]);
+  assert.deepEqual(positions(await store.expired(span)), [last]);
 });
 
 test("reading goes on where it ended, by type, in bounded parts", async (t) => {

@@ -75,7 +75,10 @@ test("a newer schema is refused with both versions named, and not touched", asyn
   database.exec("PRAGMA user_version = 99; PRAGMA wal_checkpoint(TRUNCATE)");
   database.close();
   const before = readFileSync(path);
-  await assert.rejects(Store.open({ path }), { code: "TB_STORE_NEWER", message: /version 99.*up to 1/ });
+  await assert.rejects(Store.open({ path }), {
+    code: "TB_STORE_NEWER",
+    message: new RegExp(`version 99.*up to ${MIGRATIONS.length}`),
+  });
   assert.deepEqual(readFileSync(path), before);
 });
 
@@ -86,11 +89,12 @@ test("an older schema is brought forward step by step; a step that fails leaves 
   t.after(() => database.close());
   const fail = (): void => {
     database.exec("CREATE TABLE half (x)");
-    throw new Error("step 3");
+    throw new Error("last step");
   };
   const steps = [...MIGRATIONS, () => database.exec("ALTER TABLE log ADD COLUMN extra INTEGER"), fail];
-  assert.throws(() => migrate(database, schemaVersion(database, path), steps), { message: "step 3" });
-  assert.equal(schemaVersion(database, path, 2), 2);
+  assert.throws(() => migrate(database, schemaVersion(database, path), steps), { message: "last step" });
+  const newest = MIGRATIONS.length + 1;
+  assert.equal(schemaVersion(database, path, newest), newest);
   assert.equal(numberOf(database, "SELECT count(*) FROM log WHERE extra IS NULL"), 3);
   assert.equal(numberOf(database, "SELECT count(*) FROM sqlite_schema WHERE name = 'half'"), 0);
   assert.throws(() => schemaVersion(database, path), { code: "TB_STORE_NEWER" });
@@ -160,6 +164,6 @@ test("damage that is met while writing: writing ends, appends are counted, nothi
   await store.append(indicators(10));
   assert.deepEqual(await failed, ["failed", "TB_STORE_DAMAGED"]);
   const { dropped } = await store.append(indicators(5));
-  assert.equal(dropped, 5);
+  assert.deepEqual(dropped, [0, 1, 2, 3, 4]);
   assert.equal(store.state, "failed");
 });

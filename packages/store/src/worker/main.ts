@@ -1,9 +1,10 @@
 /** The worker thread of one store: it alone touches the files. */
 import { statSync } from "node:fs";
+import type { DatabaseSync } from "node:sqlite";
 import { parentPort, workerData } from "node:worker_threads";
 import { StoreError, storeError } from "../errors.ts";
 import type { Settings } from "../options.ts";
-import type { Answer, FromWorker, Request, ToWorker, WorkerStatistics } from "../protocol.ts";
+import type { Answer, CursorValues, FromWorker, Request, ToWorker, WorkerStatistics } from "../protocol.ts";
 import { type OpenDatabase, openReader, openWriter } from "./database.ts";
 import { Indexer } from "./indexer.ts";
 import { Pruner } from "./pruner.ts";
@@ -16,6 +17,12 @@ function tell(message: FromWorker, transfer: readonly ArrayBuffer[] = []): void 
   parentPort?.postMessage(message, [...transfer]);
 }
 
+/** What only looks at the log. */
+type Question = Exclude<Request, { readonly kind: "prune" | "flush" | "close" }>;
+
+/** The version of the schema that has a log id and cursors; older ones are only met when reading. */
+const CURSORS_SINCE = 2;
+
 /** One open log and what works on it. */
 class Log {
   readonly #settings: Settings;
@@ -25,7 +32,7 @@ class Log {
   readonly #pruner: Pruner;
   readonly #writer: Writer | undefined;
   readonly #retention: NodeJS.Timeout | undefined;
-  #indexer: Indexer;
+  readonly #indexer: Indexer;
   #indexedBefore: number;
   /** Newest position that was given. */
   #last: number;
@@ -38,7 +45,7 @@ class Log {
     this.#indexedBefore = this.#state.indexed;
     this.#indexer = new Indexer(database, this.#state, settings.readOnly);
     this.#pruner = new Pruner(database, settings, this.#state, this.#indexer);
-    this.#reader = new Reader(database, this.#state, () => this.#indexer);
+    this.#reader = new Reader(database, this.#state, this.#indexer, () => this.#complete);
     this.#last = Math.max(this.#state.reserved, this.#reader.last);
     if (settings.readOnly) return;
     this.#reserve(this.#last + RESERVATION);
@@ -67,16 +74,59 @@ class Log {
   }
 
   opened(): FromWorker {
-    return { kind: "opened", next: this.#last + 1, reserved: this.#state.reserved };
+    const { database } = this.#open;
+    const isOld = numberOf(database, "PRAGMA user_version") < CURSORS_SINCE;
+    const identity = isOld ? { logId: "", cursors: [] } : identityOf(database);
+    return { kind: "opened", next: this.#last + 1, reserved: this.#state.reserved, ...identity };
   }
 
-  append(memory: ArrayBuffer, used: number, last: number): void {
+  /** Everything up to here that was kept can be read now. */
+  get #complete(): number {
+    return this.#writer?.isComplete ? this.#last : 0;
+  }
+
+  append(memory: ArrayBuffer, used: number, last: number, cursors: CursorValues): void {
     this.#last = last;
-    this.#writer?.write({ memory, used, last });
+    this.#writer?.write({ memory, used, last, cursors });
+  }
+
+  setCursors(cursors: CursorValues): void {
+    this.#writer?.setCursors(cursors);
   }
 
   async answer(request: Request): Promise<Answer> {
-    if (this.#settings.readOnly) this.#refresh();
+    switch (request.kind) {
+      case "prune":
+        return this.#prune();
+      case "flush":
+        this.#writer?.flush();
+        return {};
+      case "close":
+        return this.#close();
+      default:
+        return this.#settings.readOnly ? this.#atOneMoment(request) : this.#look(request);
+    }
+  }
+
+  /** Many questions in a row leave no time for the timer of the commit. */
+  afterAnswer(): void {
+    this.#writer?.commitIfDue();
+  }
+
+  /** Beside a writer: what is known of the log, its indexes and its rows are of one commit. */
+  #atOneMoment(request: Question): Answer {
+    const { database } = this.#open;
+    database.exec("BEGIN");
+    try {
+      this.#state.load();
+      if (request.kind !== "read") this.#refreshIndexer();
+      return this.#look(request);
+    } finally {
+      if (database.isTransaction) database.exec("COMMIT");
+    }
+  }
+
+  #look(request: Question): Answer {
     switch (request.kind) {
       case "read":
         return this.#reader.read(request);
@@ -84,6 +134,8 @@ class Log {
         return this.#reader.positionBefore(request);
       case "by-id":
         return this.#reader.byId(request);
+      case "states":
+        return this.#reader.states(request);
       case "by-value":
         return this.#reader.byValue(request);
       case "end":
@@ -94,25 +146,17 @@ class Log {
         return this.#reader.expired(request);
       case "statistics":
         return { statistics: this.#statistics() };
-      case "prune":
-        return this.#prune();
-      case "flush":
-        this.#writer?.flush();
-        return {};
-      case "close":
-        return this.#close();
     }
   }
 
-  /** Takes what the writing process has changed. */
-  #refresh(): void {
-    this.#state.load();
-    if (this.#state.indexed !== this.#indexedBefore) {
-      this.#indexedBefore = this.#state.indexed;
-      this.#indexer = new Indexer(this.#open.database, this.#state, true);
-    } else {
+  /** Takes what the writing connection has changed. */
+  #refreshIndexer(): void {
+    if (this.#state.indexed === this.#indexedBefore) {
       this.#indexer.catchUp();
+      return;
     }
+    this.#indexedBefore = this.#state.indexed;
+    this.#indexer.reload();
   }
 
   async #prune(): Promise<Answer> {
@@ -162,6 +206,12 @@ class Log {
   }
 }
 
+function identityOf(database: DatabaseSync): { readonly logId: string; readonly cursors: CursorValues } {
+  const { log_id: logId } = database.prepare("SELECT log_id FROM state").get() as { log_id: string };
+  const rows = database.prepare("SELECT name, value FROM cursors").all() as { name: string; value: number }[];
+  return { logId, cursors: rows.map(({ name, value }) => [name, value] as const) };
+}
+
 function sizeOf(path: string): number {
   return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
 }
@@ -175,6 +225,7 @@ async function serve(log: Log, path: string, id: number, request: Request): Prom
     tell({ kind: "error", id, error: { code, message } });
   }
   if (request.kind === "close") parentPort?.close();
+  else log.afterAnswer();
 }
 
 function start(settings: Settings): void {
@@ -187,7 +238,8 @@ function start(settings: Settings): void {
     return;
   }
   parentPort?.on("message", (message: ToWorker) => {
-    if (message.kind === "append") log.append(message.memory, message.used, message.last);
+    if (message.kind === "append") log.append(message.memory, message.used, message.last, message.cursors);
+    else if (message.kind === "cursors") log.setCursors(message.cursors);
     else void serve(log, settings.path, message.id, message.request);
   });
   tell(log.opened());

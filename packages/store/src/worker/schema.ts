@@ -1,4 +1,5 @@
 /** The tables, their versions, and the way from each version to the next. */
+import { randomUUID } from "node:crypto";
 import type { DatabaseSync } from "node:sqlite";
 import { StoreError } from "../errors.ts";
 
@@ -16,7 +17,8 @@ export type Migration = (database: DatabaseSync) => void;
  * - times: per block of rows the highest receive time up to its end, so that a time finds its position even if the
  *   clock has jumped back.
  * - state: one row. Positions up to `reserved` may have been given; rows up to `floor` are removed, whether or not they
- *   are still there.
+ *   are still there. `log_id` tells this log from every other one.
+ * - cursors: numbers that others keep under names.
  */
 export const MIGRATIONS: readonly Migration[] = [
   (database) =>
@@ -44,6 +46,13 @@ export const MIGRATIONS: readonly Migration[] = [
       INSERT INTO state VALUES (1, 0, 0, 0, 0);
       PRAGMA application_id = ${APPLICATION_ID};
     `),
+  (database) => {
+    database.exec(`
+      ALTER TABLE state ADD COLUMN log_id TEXT NOT NULL DEFAULT '';
+      CREATE TABLE cursors (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+    `);
+    database.prepare("UPDATE state SET log_id = ?").run(randomUUID());
+  },
 ];
 
 export function numberOf(database: DatabaseSync, query: string): number {

@@ -8,6 +8,7 @@ import { type Row, readRows } from "../codec/entries.ts";
 import { blockOf } from "../codec/layout.ts";
 import { type ErrorMessage, type StoreError, storeError } from "../errors.ts";
 import type { Settings } from "../options.ts";
+import type { CursorValues } from "../protocol.ts";
 import { hashOf } from "./hash.ts";
 import type { Indexer } from "./indexer.ts";
 import type { Pruner } from "./pruner.ts";
@@ -19,6 +20,8 @@ export interface Chunk {
   readonly memory: ArrayBuffer;
   readonly used: number;
   readonly last: number;
+  /** Set before the block was sent, and after all that is in it. */
+  readonly cursors?: CursorValues;
 }
 
 /** What the writer tells. */
@@ -45,8 +48,10 @@ export class Writer {
   readonly #events: WriterEvents;
   readonly #insert: StatementSync;
   readonly #mark: StatementSync;
+  readonly #setCursor: StatementSync;
   /** Not committed yet; all but those in the open transaction when stalled. */
   #chunks: Chunk[] = [];
+  readonly #cursors = new Map<string, number>();
   #high: number;
   #state: "ok" | "stalled" | "failed" = "ok";
   #error: StoreError | undefined;
@@ -59,7 +64,13 @@ export class Writer {
     this.#events = events;
     this.#insert = parts.database.prepare(INSERT);
     this.#mark = parts.database.prepare("INSERT OR IGNORE INTO times VALUES (?, ?, ?)");
+    this.#setCursor = parts.database.prepare("INSERT OR REPLACE INTO cursors VALUES (?, ?)");
     this.#high = numberOf(parts.database, "SELECT max(high) FROM times");
+  }
+
+  /** Is everything in the database that was taken, so that a question of the same connection knows it? */
+  get isComplete(): boolean {
+    return this.#state === "ok";
   }
 
   /** Why the log cannot be written, if so. */
@@ -69,13 +80,31 @@ export class Writer {
 
   write(chunk: Chunk): void {
     this.#chunks.push(chunk);
+    this.#keep(chunk.cursors);
     if (this.#state !== "ok") return;
     this.#attempt(() => {
       this.#insertChunk(chunk);
       if (this.#parts.settings.durability === "always") this.#commit();
       this.#work();
-      if (performance.now() - this.#begun >= this.#parts.settings.syncInterval / 2) this.#commit();
     });
+    this.commitIfDue();
+  }
+
+  /** Cursors while nothing is appended: they have a commit of their own, unless there is one to come. */
+  setCursors(cursors: CursorValues): void {
+    this.#keep(cursors);
+    if (this.#state === "ok" && this.#chunks.length === 0) this.#attempt(() => this.#commit());
+  }
+
+  #keep(cursors: CursorValues = []): void {
+    for (const [name, value] of cursors) this.#cursors.set(name, value);
+  }
+
+  /** After a row of questions, during which no timer runs. */
+  commitIfDue(): void {
+    if (this.#state !== "ok" || !this.#parts.database.isTransaction) return;
+    if (performance.now() - this.#begun < this.#parts.settings.syncInterval / 2) return;
+    this.#attempt(() => this.#commit());
   }
 
   /** Commits what there is. @throws StoreError when it cannot be written now */
@@ -109,13 +138,13 @@ export class Writer {
     return busy;
   }
 
-  /** Ends all work. @returns how many blocks could not be written */
+  /** Ends all work. @returns how many blocks and cursors could not be written */
   close(): number {
     clearImmediate(this.#chores);
     if (this.#state === "stalled") this.#retry();
     if (this.#state === "ok") this.#attempt(() => this.#finish());
     clearTimeout(this.#timer);
-    return this.#chunks.length;
+    return this.#chunks.length + this.#cursors.size;
   }
 
   /** Commits, and ends the run that is on its way, which the next start would have to begin anew. */
@@ -183,12 +212,15 @@ export class Writer {
   }
 
   #commit(): void {
+    const { database, state, indexer, pruner } = this.#parts;
+    if (this.#cursors.size > 0) this.#begin();
+    if (!database.isTransaction) return;
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    const { database, state, indexer, pruner } = this.#parts;
-    if (!database.isTransaction) return;
+    for (const [name, value] of this.#cursors) this.#setCursor.run(name, value);
     state.save();
     database.exec("COMMIT");
+    this.#cursors.clear();
     indexer.committed();
     pruner.committed();
     const chunks = this.#chunks;
@@ -254,7 +286,12 @@ export class Writer {
     this.#state = error.retryable && error.code !== "TB_STORE_FAILED" ? "stalled" : "failed";
     if (isNew) this.#events.state(this.#state, { code: error.code, message: error.message });
     if (this.#state === "stalled") this.#timer = setTimeout(() => this.#retry(), settings.retryInterval);
-    else this.#chunks = [];
+    else this.#giveUp();
+  }
+
+  #giveUp(): void {
+    this.#chunks = [];
+    this.#cursors.clear();
   }
 
   #retry(): void {
