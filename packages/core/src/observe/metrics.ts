@@ -29,6 +29,11 @@ export const METRICS = {
   threatbus_inq_messages: { type: "gauge", help: "Messages that wait in the inq.", labels: [] },
   threatbus_outq_messages: { type: "gauge", help: "Messages that wait in all outqs together.", labels: [] },
   threatbus_snapshots_open: { type: "gauge", help: "Snapshots that still wait for answers.", labels: [] },
+  threatbus_withdrawals_total: {
+    type: "counter",
+    help: "Indicators that the bus followed by their REMOVE, by reason (expired, revoked).",
+    labels: ["reason"],
+  },
   threatbus_worker_restarts_total: {
     type: "counter",
     help: "Times that a worker failed and was started again.",
