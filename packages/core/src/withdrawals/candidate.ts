@@ -16,9 +16,14 @@ export interface Candidate {
   readonly reason: WithdrawalReason;
 }
 
+/** Length of `YYYY-MM-DDTHH:MM:SS.mmmZ`, which Date reads, and reads much faster. */
+const MILLISECOND_FORM_LENGTH = 24;
+
 /** Microseconds since the epoch, as the durable log counts them: times after the year 2255 are one. */
 export function microsOf(timestamp: string): number {
-  return Math.min(Number(parseTimestamp(timestamp) ?? 0n), Number.MAX_SAFE_INTEGER);
+  const millis = timestamp.length === MILLISECOND_FORM_LENGTH ? Date.parse(timestamp) : Number.NaN;
+  const micros = Number.isNaN(millis) ? Number(parseTimestamp(timestamp) ?? 0n) : millis * 1_000;
+  return Math.min(micros, Number.MAX_SAFE_INTEGER);
 }
 
 /** Milliseconds since the epoch. */

@@ -12,7 +12,7 @@ import { areRemoval, removalId, removalOf } from "./removal.ts";
 /** Candidates dealt with in one turn of the event loop, and bytes of them: each is parsed. */
 const PART = 100;
 const PART_BYTES = 128 * 1024;
-/** Message ids that are remembered: a REMOVE may be on its way while the log does not have it yet. */
+/** So many message ids are remembered, and up to as many more: a REMOVE may be on its way while the log does not have it yet. */
 const REMEMBERED = 10_000;
 
 export interface EmissionOptions {
@@ -27,7 +27,9 @@ export interface EmissionOptions {
 export class Emission {
   readonly #options: EmissionOptions;
   readonly #counter: CounterOf<"threatbus_withdrawals_total">;
-  readonly #emitted = new Set<string>();
+  /** The latest ids, and those before them. */
+  #emitted = new Set<string>();
+  #before = new Set<string>();
 
   constructor(options: EmissionOptions) {
     this.#options = options;
@@ -42,7 +44,7 @@ export class Emission {
       for (const candidate of part) {
         if (isOvertaken(candidate, newest?.get(candidate.stixId))) continue;
         const id = removalId(candidate);
-        const message = this.#emitted.has(id) ? undefined : this.#removal(candidate, id);
+        const message = this.#isEmitted(id) ? undefined : this.#removal(candidate, id);
         if (message !== undefined) removals.set(id, { message, reason: candidate.reason });
       }
       await this.#options.inq.putMany(
@@ -71,13 +73,16 @@ export class Emission {
     return states && new Map(states.map((state) => [state.stixId, state]));
   }
 
+  #isEmitted(id: string): boolean {
+    return this.#emitted.has(id) || this.#before.has(id);
+  }
+
   #remember(id: string): void {
-    this.#emitted.add(id);
-    if (this.#emitted.size <= REMEMBERED) return;
-    for (const oldest of this.#emitted) {
-      this.#emitted.delete(oldest);
-      return;
+    if (this.#emitted.size >= REMEMBERED) {
+      this.#before = this.#emitted;
+      this.#emitted = new Set();
     }
+    this.#emitted.add(id);
   }
 }
 
