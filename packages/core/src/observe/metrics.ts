@@ -12,7 +12,7 @@ interface MetricEntry {
 export const METRICS = {
   threatbus_messages_received_total: {
     type: "counter",
-    help: "Messages put into the inq, by the plugin that did (threatbus: the bus itself, for snapshots).",
+    help: "Messages put into the inq, by the plugin that did (threatbus: the bus itself, for snapshots and withdrawals).",
     labels: ["source", "type"],
   },
   threatbus_messages_delivered_total: {

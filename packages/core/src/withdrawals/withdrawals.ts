@@ -3,6 +3,7 @@ import type { LogRecord } from "../contracts/log.ts";
 import type { IndicatorMessage, Message, MessageFactory, StixMessage } from "../contracts/message.ts";
 import type { Inq } from "../contracts/queues.ts";
 import { StoppableWorker, type WorkerContext } from "../flow/stoppable-worker.ts";
+import { Waiters } from "../flow/waiters.ts";
 import { DropReport } from "../observe/drop-report.ts";
 import { counter } from "../observe/metrics.ts";
 import { candidateOfMessage, candidateOfRecord, millisOf } from "./candidate.ts";
@@ -66,6 +67,7 @@ export class Withdrawals extends StoppableWorker {
   readonly #drops: DropReport;
   readonly #ends: Ends;
   readonly #due = new DueList(DUE_MESSAGES, DUE_BYTES);
+  readonly #settling = new Waiters();
   #scan: Scan | undefined;
   /** The log could not go on with the scan; it tries again after the next look at the ends. */
   #scanPaused = false;
@@ -103,6 +105,11 @@ export class Withdrawals extends StoppableWorker {
       else if (message.type === "sighting") this.#observePosition(message);
     }
     if (this.#observed - this.#cursors.position >= SAVE_POSITIONS) this.#wake?.();
+  }
+
+  /** Resolves when the REMOVE of everything revoked that came in is in the inq; what is read from the log may come later. */
+  async settled(signal: AbortSignal): Promise<void> {
+    while (this.#due.size > 0) await this.#settling.wait(signal);
   }
 
   protected override async run(signal: AbortSignal): Promise<void> {
@@ -162,6 +169,7 @@ export class Withdrawals extends StoppableWorker {
     if (messages.length === 0) return;
     await this.#emission.withdraw(messages.map(candidateOfMessage), signal);
     this.#due.remove(messages.length);
+    if (this.#due.size === 0) this.#settling.wakeAll();
   }
 
   #isLookDue(): boolean {

@@ -274,3 +274,20 @@ test("an idle bus asks the log once a minute, and writes how far it is at the st
   await instance.advance(TEN_MINUTES);
   assert.deepEqual(log.calls.toSorted(), [...Array(10).fill("expired"), "setCursor expired"]);
 });
+
+test("settled waits until the REMOVEs of what came in are in the inq, or is given up", async (t) => {
+  const { clock } = world();
+  const instance = new Instance(t, { clock });
+  const never = new AbortController();
+  await instance.withdrawals.settled(never.signal);
+  // More than the inq holds.
+  await instance.publish(...Array.from({ length: 150 }, (_, n) => indicator({ id: indicatorId(n), revoked: true })));
+  const impatient = new AbortController();
+  const givenUp = assert.rejects(instance.withdrawals.settled(impatient.signal), { name: "AbortError" });
+  const settled = instance.withdrawals.settled(never.signal);
+  impatient.abort();
+  await givenUp;
+  await instance.settle();
+  await settled;
+  assert.equal(instance.removals.length, 150);
+});
