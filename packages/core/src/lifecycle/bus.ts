@@ -318,8 +318,9 @@ export class ThreatBus {
   }
 
   #offerMetrics(): void {
-    // There from the start, so that a first restart is seen as a change.
+    // There from the start, so that the first is seen as a change.
     counter(this.#metrics, "threatbus_worker_restarts_total");
+    counter(this.#metrics, "threatbus_withdrawals_total");
     gauge(this.#metrics, "threatbus_inq_messages", (metric) => metric.set(this.#inq.size));
     gauge(this.#metrics, "threatbus_subscriptions", (metric) => metric.set(this.#subscriptions.size));
     gauge(this.#metrics, "threatbus_snapshots_open", (metric) => metric.set(this.#snapshots.size));

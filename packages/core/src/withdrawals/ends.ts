@@ -34,11 +34,11 @@ export class Ends {
     return end <= this.#looked;
   }
 
-  /** An end that a look has to be made for. @returns true when that is earlier than the next one so far */
+  /** An end that a look has to be made for. @returns true when a look may be due earlier than whoever waits thinks */
   expect(end: number): boolean {
-    if (end >= this.#next) return false;
-    this.#next = end;
-    return true;
+    const isKnown = this.#next !== Number.NEGATIVE_INFINITY && end >= this.#next;
+    this.#next = Math.min(this.#next, end);
+    return !isKnown;
   }
 
   isDue(now: number): boolean {

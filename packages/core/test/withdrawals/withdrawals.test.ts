@@ -170,12 +170,16 @@ test("a clock that is set forward ends what it says is over, and set back nothin
   await instance.advance(60_000);
   assert.deepEqual(idsOf(instance.removals), [A], "noticed within a minute");
   clock.jumpTo(NOW);
-  await instance.publish(indicator({ id: B, valid_until: IN_TEN_MINUTES }));
-  await instance.settle();
-  await instance.advance(TEN_MINUTES - 2_000);
+  const soon = indicator({ id: indicatorId(3), valid_until: "2026-03-01T12:00:20Z" });
+  await instance.publish(indicator({ id: B, valid_until: IN_TEN_MINUTES }), soon);
+  await instance.advance(19_500, 500);
   assert.deepEqual(idsOf(instance.removals), [A]);
+  await instance.advance(1_500, 500);
+  assert.deepEqual(idsOf(instance.removals), [A, indicatorId(3)]);
+  await instance.advance(TEN_MINUTES - 23_000);
+  assert.equal(instance.removals.length, 2);
   await instance.advance(4_000, 500);
-  assert.deepEqual(idsOf(instance.removals), [A, B]);
+  assert.deepEqual(idsOf(instance.removals), [A, indicatorId(3), B]);
 });
 
 test("a clock that was set back while the bus was down ends nothing too early", async (t) => {
@@ -290,4 +294,16 @@ test("settled waits until the REMOVEs of what came in are in the inq, or is give
   await instance.settle();
   await settled;
   assert.equal(instance.removals.length, 150);
+});
+
+test("a REMOVE that is on its way to the log is not sent again", async (t) => {
+  const { log, clock } = world();
+  const instance = new Instance(t, { log, clock, isCarried: false });
+  await instance.settle();
+  const message = indicator({ id: A, revoked: true });
+  await instance.publish(message);
+  await instance.settle();
+  instance.withdrawals.observe([message]);
+  await instance.settle();
+  assert.deepEqual(idsOf(instance.removals), [A]);
 });
