@@ -66,6 +66,12 @@ export const coreSchema = z.strictObject({
     // Not `default`: the description of a schema with conversions has no other default than what is read as input.
     .prefault({} as z.input<typeof storeOptionsSchema>)
     .describe("The durable log; `false` turns it off."),
+  lifecycle: z
+    .boolean()
+    .default(true)
+    .describe(
+      'Follow an indicator that is published with `revoked: true`, or whose `valid_until` passes, by the same one with `x_threatbus_update: "REMOVE"`, so that sensors drop it. What expires later than it was published is known only with the durable log (`store`).',
+    ),
   drain_timeout: duration("10s").describe("Longest time that queued messages may take to go out at shutdown."),
   snapshot_timeout: duration("5m").describe("A snapshot ends after this long without an answer."),
 });
@@ -88,6 +94,7 @@ export interface Config {
   readonly logging: LoggingConfig;
   /** `false`: no durable log. */
   readonly store: false | StoreConfig;
+  readonly lifecycle: boolean;
   readonly drain_timeout: number;
   readonly snapshot_timeout: number;
   readonly apps: readonly ConfiguredPlugin<AppPluginDefinition>[];

@@ -20,13 +20,16 @@ export type Accepted = (message: Message) => void;
  */
 export class InqEntrance {
   readonly #inq: JoinableQueue<Message>;
+  readonly #observe: (messages: readonly Message[]) => void;
   #log: EntranceLog | undefined;
   /** Somebody is between the log and the inq. */
   #busy = false;
   readonly #turns = new Waiters();
 
-  constructor(inq: JoinableQueue<Message>) {
+  /** @param observe hears of messages when they are in the inq */
+  constructor(inq: JoinableQueue<Message>, observe: (messages: readonly Message[]) => void = () => undefined) {
     this.#inq = inq;
+    this.#observe = observe;
   }
 
   /** From now on messages enter this log; before the first message. */
@@ -41,9 +44,15 @@ export class InqEntrance {
   }
 
   async #putAll(messages: readonly Message[], accepted: Accepted, signal?: AbortSignal): Promise<void> {
-    for (const message of messages) {
-      if (!this.#inq.tryPut(message)) await this.#inq.put(message, signal);
-      accepted(message);
+    let count = 0;
+    try {
+      for (const message of messages) {
+        if (!this.#inq.tryPut(message)) await this.#inq.put(message, signal);
+        accepted(message);
+        count += 1;
+      }
+    } finally {
+      this.#observe(count === messages.length ? messages : messages.slice(0, count));
     }
   }
 
@@ -53,7 +62,7 @@ export class InqEntrance {
     try {
       for (let next = 0; next < messages.length; ) {
         const part = messages.slice(next, next + (await this.#room(messages, next, signal)));
-        last = Math.max(last, await writer.enter(part));
+        last = Math.max(last, (await writer.enter(part)).last);
         // There is room for them: nobody else puts, and only their reader takes.
         await this.#putAll(part, accepted);
         next += part.length;

@@ -146,7 +146,7 @@ export class LogFollower {
 
   /**
    * Adds a snapshot, at the pace of the reader and among what comes live. What is read from the log waits for its end.
-   * @param parts newest states as of now
+   * @param parts newest states as of now that pass the filter
    */
   addHistory(parts: AsyncIterable<readonly StixMessage[]>): void {
     this.#histories += 1;
@@ -244,7 +244,6 @@ export class LogFollower {
       for (const message of part) {
         if (!this.#queue.isLow) await this.#queue.low();
         if (this.#queue.closed) return;
-        if (this.#queue.filter?.matches(message) === false) continue;
         while (!this.#isOutdated(message) && !this.#queue.tryPut(message)) {
           await this.#queue.low();
           if (this.#queue.closed) return;

@@ -11,8 +11,6 @@ export interface LogWriterOptions {
   readonly deduplicate: boolean;
   /** Hears of messages that the log did not take: they are delivered all the same. */
   readonly onDrop: (count: number) => void;
-  /** Hears of every batch that was entered. */
-  readonly onEntered: (messages: readonly Message[]) => void;
 }
 
 /** Enters STIX messages into the durable log, each once, and gives them their positions. */
@@ -26,18 +24,17 @@ export class LogWriter {
 
   /**
    * Messages of other types, and those that have a position, are left as they are.
-   * @returns the highest position that was given; 0: none was.
+   * @returns those that had not been entered before, and the highest position that was given (0: none was)
    */
-  async enter(messages: readonly Message[]): Promise<number> {
-    const { log, deduplicate, onDrop, onEntered } = this.#options;
+  async enter(messages: readonly Message[]): Promise<{ readonly last: number; readonly entered: readonly Message[] }> {
+    const { log, deduplicate, onDrop } = this.#options;
     const fresh = messages.filter(isUnplaced);
     const entries = deduplicate ? fresh.filter((message) => !this.#recognise(message)) : fresh;
-    if (entries.length === 0) return 0;
+    if (entries.length === 0) return { last: 0, entered: entries };
     const { first, last, dropped } = await log.append(entries);
     if (dropped.length > 0) onDrop(dropped.length);
     this.#place(entries, first, new Set(dropped));
-    onEntered(entries);
-    return last;
+    return { last, entered: entries };
   }
 
   #place(entries: readonly StixMessage[], first: number, dropped: ReadonlySet<number>): void {

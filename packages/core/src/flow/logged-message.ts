@@ -1,6 +1,7 @@
 import { type ParsedStix, parseStix, type StixObject } from "@threatbus/stix";
 import type { LogRecord } from "../contracts/log.ts";
 import type { StixMessage } from "../contracts/message.ts";
+import { messageOf } from "../errors.ts";
 
 /** It was accepted with the limits of the plugin that took it in; the log may hold larger ones than the defaults allow. */
 const NO_LIMITS = { maxBytes: Number.POSITIVE_INFINITY, maxDepth: 1_000, maxValues: Number.POSITIVE_INFINITY };
@@ -24,17 +25,23 @@ class LoggedMessage {
     this.position = position;
   }
 
+  /** @throws when the log has something else than what was published. */
   get stix(): ParsedStix {
-    this.#stix ??= parsed(this.type, this.bytes);
+    this.#stix ??= this.#parsed();
     return this.#stix;
   }
-}
 
-function parsed(type: StixMessage["type"], bytes: Buffer): ParsedStix {
-  const result = parseStix(bytes, NO_LIMITS);
-  if (result.ok) return result.value;
-  // Another version of the bus accepted it: subscribers got it then, and get it now.
-  return { type, object: JSON.parse(bytes.toString()) as StixObject, bytes, normalised: false };
+  #parsed(): ParsedStix {
+    const { type, bytes } = this;
+    const result = parseStix(bytes, NO_LIMITS);
+    if (result.ok) return result.value;
+    try {
+      // Another version of the bus accepted it: subscribers got it then, and get it now.
+      return { type, object: JSON.parse(bytes.toString()) as StixObject, bytes, normalised: false };
+    } catch (cause) {
+      throw new Error(`message ${this.id} of the durable log cannot be read: ${messageOf(cause)}`, { cause });
+    }
+  }
 }
 
 /** A message on its way from the log to a subscriber that catches up. */

@@ -18,6 +18,7 @@ import { counter, gauge } from "../observe/metrics.ts";
 import { InternalSubscriber } from "../subscriptions/internal.ts";
 import { Snapshots } from "../subscriptions/snapshots.ts";
 import { Subscriptions } from "../subscriptions/subscriptions.ts";
+import { Withdrawals } from "../withdrawals/withdrawals.ts";
 import { LogKeeper } from "./log-keeper.ts";
 import { OutqDrops } from "./outq-drops.ts";
 
@@ -62,7 +63,9 @@ export class ThreatBus {
   readonly #inq = new JoinableQueue<Message>(INQ_CAPACITY, { max: INQ_BYTES, weigh: messageBytes });
   readonly #backbones = new Map<string, BackbonePlugin>();
   readonly #apps = new Map<string, AppPlugin>();
-  readonly #entrance = new InqEntrance(this.#inq);
+  readonly #entrance = new InqEntrance(this.#inq, (messages) => {
+    if (this.#observesInq) this.#withdrawals?.observe(messages);
+  });
   readonly #subscriptions: Subscriptions;
   readonly #drops: OutqDrops;
   readonly #counts: FlowCounts;
@@ -70,6 +73,7 @@ export class ThreatBus {
   readonly #failed: { plugin: string; error: unknown }[] = [];
   #log: LogKeeper | undefined;
   #snapshots: Snapshots | undefined;
+  #withdrawals: Withdrawals | undefined;
   #split: InqSplit | undefined;
   #internal: InternalSubscriber | undefined;
   /** Runs from start to stop: with no socket open, Node would end the process although the bus runs or drains. */
@@ -94,6 +98,16 @@ export class ThreatBus {
     this.#offerMetrics();
   }
 
+  /** Is everything that is delivered here in this instance's inq first, in that order? */
+  get #deliversInOrder(): boolean {
+    return this.#config.backbones.some(({ definition }) => definition.insideProcess === true);
+  }
+
+  /** Are messages followed from the inq on, or from their delivery, when they enter the log? */
+  get #observesInq(): boolean {
+    return this.#log === undefined || this.#deliversInOrder;
+  }
+
   /** Can a message reach an outq twice? */
   get #mayRepeat(): boolean {
     const { backbones } = this.#config;
@@ -110,6 +124,7 @@ export class ThreatBus {
       await this.#startLog();
       await this.#startBackbones();
       await this.#subscribeInternally();
+      this.#withdrawals?.start();
       const addresses = await this.#startApps();
       this.#reportConcerns();
       return { addresses, failed: this.#failed };
@@ -131,11 +146,12 @@ export class ThreatBus {
     this.#snapshots?.stop();
     this.#split?.stop();
     this.#internal?.stop();
+    this.#withdrawals?.stop();
     await this.#each("stop", this.#backbones, (backbone) => backbone.stop());
     this.#countUndelivered();
     await this.#each("stop", this.#apps, (app) => app.stop());
     this.#abort.abort();
-    await Promise.all([this.#split?.join(), this.#internal?.join()]);
+    await Promise.all([this.#split?.join(), this.#internal?.join(), this.#withdrawals?.join()]);
     this.#subscriptions.close();
     this.#drops.flush();
     await this.#log?.close();
@@ -151,27 +167,18 @@ export class ThreatBus {
     }
   }
 
+  /** Opens the log, and makes what follows it. */
   async #startLog(): Promise<void> {
-    const { store, backbones } = this.#config;
-    const opened = store === false ? undefined : await this.#openLog?.(store);
-    if (opened !== undefined) {
-      this.#log = new LogKeeper({
-        log: opened,
-        logger: this.#logger,
-        metrics: this.#metrics,
-        deduplicate: this.#mayRepeat,
-        onEntered: () => undefined,
-      });
-      const inOrder = backbones.some(({ definition }) => definition.insideProcess === true);
-      if (inOrder) this.#entrance.use({ log: opened, writer: this.#log.writer });
-    }
-    this.#snapshots = new Snapshots({
-      inq: this.#inqOf(BUS),
-      messages: createMessageFactory(BUS),
-      logger: this.#logger,
-      timeout: this.#config.snapshot_timeout,
-    });
-    this.#subscriptions.use({ log: opened, snapshots: this.#snapshots });
+    const { store, lifecycle } = this.#config;
+    const log = store === false ? undefined : await this.#openLog?.(store);
+    const context = { logger: this.#logger, metrics: this.#metrics };
+    if (log !== undefined) this.#log = new LogKeeper({ ...context, log, deduplicate: this.#mayRepeat });
+    if (log !== undefined && this.#log !== undefined && this.#deliversInOrder)
+      this.#entrance.use({ log, writer: this.#log.writer });
+    const own = { ...context, log, inq: this.#inqOf(BUS), messages: createMessageFactory(BUS) };
+    this.#snapshots = new Snapshots({ ...own, timeout: this.#config.snapshot_timeout });
+    this.#subscriptions.use({ log, snapshots: this.#snapshots });
+    if (lifecycle) this.#withdrawals = new Withdrawals(own);
   }
 
   async #startBackbones(): Promise<void> {
@@ -188,7 +195,7 @@ export class ThreatBus {
           logger: this.#logger.child({ component: name }),
           config,
           inq,
-          accept: async (messages) => void (await this.#log?.writer.enter(messages)),
+          accept: (messages) => this.#accept(messages),
           signal: this.#abort.signal,
         });
         return backbone;
@@ -199,6 +206,13 @@ export class ThreatBus {
     }
     if (this.#backbones.size === 0) throw this.#backboneFailure("every backbone");
     this.#split?.start();
+  }
+
+  /** What a backbone has brought from elsewhere, before it is delivered. */
+  async #accept(messages: readonly Message[]): Promise<void> {
+    if (this.#log === undefined) return;
+    const { entered } = await this.#log.writer.enter(messages);
+    this.#withdrawals?.observe(entered);
   }
 
   #backboneFailure(name: string): ThreatBusError {
@@ -212,18 +226,13 @@ export class ThreatBus {
       { name: "snapshots" },
       { deduplicate: this.#mayRepeat, onDrop: this.#drops.of(BUS, "snapshots") },
     );
-    this.#internal = new InternalSubscriber(queue, (message) => this.#handleInternal(message), {
+    this.#internal = new InternalSubscriber(queue, async (messages) => this.#snapshots?.handle(messages, this.#apps), {
       logger: this.#logger,
       metrics: this.#metrics,
     });
     for (const topic of INTERNAL_TOPICS)
       for (const backbone of this.#backbones.values()) await backbone.subscribe(topic, queue);
     this.#internal.start();
-  }
-
-  #handleInternal(message: Message): void {
-    if (message.type === "snapshotrequest") this.#snapshots?.handleRequest(message, this.#apps);
-    else if (message.type === "snapshotenvelope") this.#snapshots?.handleEnvelope(message);
   }
 
   async #startApps(): Promise<PluginAddress[]> {
@@ -277,11 +286,17 @@ export class ThreatBus {
 
   async #drain(deadline: AbortSignal): Promise<void> {
     try {
-      await (this.#split?.drained(deadline) ?? this.#inq.join(deadline));
+      await this.#drainInq(deadline);
+      await this.#withdrawals?.settled(deadline);
+      await this.#drainInq(deadline);
       await this.#subscriptions.drained(deadline);
     } catch {
       this.#logger.warn({ drain_timeout_ms: this.#config.drain_timeout }, "not everything was delivered in time");
     }
+  }
+
+  async #drainInq(deadline: AbortSignal): Promise<void> {
+    await (this.#split?.drained(deadline) ?? this.#inq.join(deadline));
   }
 
   /** What the inq still holds counts once; what an outq holds counts for its subscription. */

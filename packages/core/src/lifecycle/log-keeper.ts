@@ -1,7 +1,6 @@
 import type { Registry } from "prom-client";
 import type { LogState, OpenLog } from "../contracts/log.ts";
 import type { Logger } from "../contracts/logger.ts";
-import type { Message } from "../contracts/message.ts";
 import { messageOf } from "../errors.ts";
 import { LogWriter } from "../flow/log-writer.ts";
 import { DropReport } from "../observe/drop-report.ts";
@@ -13,7 +12,6 @@ export interface LogKeeperOptions {
   readonly metrics: Registry;
   /** See LogWriter. */
   readonly deduplicate: boolean;
-  readonly onEntered: (messages: readonly Message[]) => void;
 }
 
 /** What a log line says of each state. */
@@ -31,13 +29,13 @@ export class LogKeeper {
   readonly #logger: Logger;
   readonly #missed: DropReport;
 
-  constructor({ log, logger, metrics, deduplicate, onEntered }: LogKeeperOptions) {
+  constructor({ log, logger, metrics, deduplicate }: LogKeeperOptions) {
     this.#log = log;
     this.#logger = logger.child({ component: "log" });
     const missed = counter(metrics, "threatbus_log_missed_total");
     this.#missed = new DropReport({ logger: this.#logger, counter: { inc: (_, count) => missed.inc(count) } });
     const onDrop = (count: number): void => this.#missed.note("not-in-the-log", count);
-    this.writer = new LogWriter({ log, deduplicate, onDrop, onEntered });
+    this.writer = new LogWriter({ log, deduplicate, onDrop });
     gauge(metrics, "threatbus_log_position", (metric) => metric.set(log.last));
     gauge(metrics, "threatbus_log_ok", (metric) => metric.set(log.state === "ok" ? 1 : 0));
     log.on("state", (state, error) => this.#say(state, error));

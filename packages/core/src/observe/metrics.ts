@@ -12,7 +12,7 @@ interface MetricEntry {
 export const METRICS = {
   threatbus_messages_received_total: {
     type: "counter",
-    help: "Messages put into the inq, by the plugin that did (threatbus: the bus itself, for snapshots).",
+    help: "Messages put into the inq, by the plugin that did (threatbus: the bus itself, for snapshots and withdrawals).",
     labels: ["source", "type"],
   },
   threatbus_messages_delivered_total: {
@@ -45,6 +45,11 @@ export const METRICS = {
     labels: [],
   },
   threatbus_snapshots_open: { type: "gauge", help: "Snapshots that still wait for answers.", labels: [] },
+  threatbus_withdrawals_total: {
+    type: "counter",
+    help: "Indicators that the bus followed by their REMOVE, by reason (expired, revoked).",
+    labels: ["reason"],
+  },
   threatbus_worker_restarts_total: {
     type: "counter",
     help: "Times that a worker failed and was started again.",

@@ -7,17 +7,17 @@ import type { StixMessage } from "../../src/contracts/message.ts";
 import { LogWriter } from "../../src/flow/log-writer.ts";
 import { Outq, type OutqEnvironment } from "../../src/flow/outq.ts";
 import { indicator, settle, sighting } from "../messages.ts";
-import { MemoryLog } from "./memory-log.ts";
+import { SlowLog } from "./slow-log.ts";
 
 interface Stage {
-  readonly log: MemoryLog;
+  readonly log: SlowLog;
   readonly queue: Outq;
   readonly lost: [reason: string, count: number][];
   /** Enters messages into the log and offers them, as a backbone does. */
   publish(...messages: StixMessage[]): Promise<void>;
 }
 
-async function stage(options: Partial<OutqOptions> = {}, from?: number, log = new MemoryLog()): Promise<Stage> {
+async function stage(options: Partial<OutqOptions> = {}, from?: number, log = new SlowLog()): Promise<Stage> {
   const lost: [string, number][] = [];
   const environment: OutqEnvironment = { log, onDrop: (reason, count) => lost.push([reason, count]) };
   const queue = new Outq({ name: "reader", maxItems: 4, ...options }, environment);
@@ -30,8 +30,8 @@ async function stage(options: Partial<OutqOptions> = {}, from?: number, log = ne
   return { log, queue, lost, publish };
 }
 
-function writerOf(log: MemoryLog): LogWriter {
-  return new LogWriter({ log, deduplicate: false, onDrop: () => undefined, onEntered: () => undefined });
+function writerOf(log: SlowLog): LogWriter {
+  return new LogWriter({ log, deduplicate: false, onDrop: () => undefined });
 }
 
 function numbered(count: number, first = 1): StixMessage[] {
@@ -74,7 +74,7 @@ test("under any speeds and pauses a reader gets every message once and in order,
     fc.record({ turns: fc.integer({ min: 1, max: 8 }) }),
   );
   const run = async (maxItems: number, from: number, steps: readonly Record<string, number>[]): Promise<void> => {
-    const log = new MemoryLog();
+    const log = new SlowLog();
     await writerOf(log).enter(numbered(from));
     // One that comes back with a position has what lies behind that.
     const { queue, lost, publish } = await stage({ maxItems }, Math.floor(from / 2), log);
@@ -133,13 +133,13 @@ test("a filter and the topics hold for what comes from the log too", async () =>
   );
   assert.equal(queue.owed, 0);
 
-  const sightings = new Outq({ name: "sightings", maxItems: 2 }, { log: new MemoryLog() });
+  const sightings = new Outq({ name: "sightings", maxItems: 2 }, { log: new SlowLog() });
   sightings.follow(["sighting"], undefined);
   assert.equal(sightings.start, 0);
 });
 
 test("only the types of the topics are read", async () => {
-  const log = new MemoryLog();
+  const log = new SlowLog();
   await writerOf(log).enter([indicator({ x_order: 1 }), sighting({ x_order: 2 }), indicator({ x_order: 3 })]);
   const queue = new Outq({ name: "sightings" }, { log });
   queue.follow(["sighting"], 0);
@@ -174,7 +174,7 @@ test("what is not on disk yet is waited for, without asking again and again", as
 
 test("a log that cannot be read costs what only it had, which is counted; then live messages come again", async () => {
   const failures: unknown[] = [];
-  const log = new MemoryLog();
+  const log = new SlowLog();
   const lost: [string, number][] = [];
   const queue = new Outq(
     { name: "reader", maxItems: 4 },
@@ -213,7 +213,7 @@ test("at its end a queue counts what its reader never got, also what was only in
 });
 
 test("a queue that begins with the present tells from where a reader can resume", async () => {
-  const log = new MemoryLog();
+  const log = new SlowLog();
   await writerOf(log).enter(numbered(7));
   const { queue, publish } = await stage({}, undefined, log);
   assert.deepEqual([queue.start, queue.handedTo], [7, 7]);
@@ -229,8 +229,8 @@ test("a queue that begins with the present tells from where a reader can resume"
 test("without a log `log` means drop_oldest", () => {
   assert.equal(new Outq({ name: "a", overflow: "log" }).overflow, "drop_oldest");
   assert.equal(new Outq({ name: "b" }).overflow, "drop_oldest");
-  assert.equal(new Outq({ name: "c" }, { log: new MemoryLog() }).overflow, "log");
-  assert.equal(new Outq({ name: "d", overflow: "drop_oldest" }, { log: new MemoryLog() }).overflow, "drop_oldest");
+  assert.equal(new Outq({ name: "c" }, { log: new SlowLog() }).overflow, "log");
+  assert.equal(new Outq({ name: "d", overflow: "drop_oldest" }, { log: new SlowLog() }).overflow, "drop_oldest");
 });
 
 async function* parts(...messages: StixMessage[]): AsyncGenerator<readonly StixMessage[]> {

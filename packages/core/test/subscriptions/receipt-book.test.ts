@@ -4,7 +4,7 @@ import type { ReceiptMark, ReceiptSubscription, Receipts } from "../../src/contr
 import { LogWriter } from "../../src/flow/log-writer.ts";
 import { Outq } from "../../src/flow/outq.ts";
 import { ReceiptBook } from "../../src/subscriptions/receipt-book.ts";
-import { MemoryLog } from "../flow/memory-log.ts";
+import { MemoryLog } from "../memory-log.ts";
 import { indicator } from "../messages.ts";
 
 const START = 1_700_000_000_000;
@@ -26,7 +26,7 @@ function stage() {
     { log, onDone: (count) => book.handed(queue, count), onDrop: (_, count) => book.lost(queue, count) },
   );
   queue.follow(["indicator"]);
-  const writer = new LogWriter({ log, deduplicate: false, onDrop: () => undefined, onEntered: () => undefined });
+  const writer = new LogWriter({ log, deduplicate: false, onDrop: () => undefined });
   const hand = async (count: number): Promise<void> => {
     const messages = Array.from({ length: count }, () => indicator());
     await writer.enter(messages);
