@@ -48,6 +48,7 @@ const LAYERS: readonly { readonly folder: RegExp; readonly imports: readonly str
       "@threatbus/client",
       "@threatbus/core",
       "@threatbus/stix",
+      "@threatbus/store",
     ],
   },
   { folder: /^benchmark$/, imports: ["@threatbus/client", "@threatbus/stix", "@threatbus/zmtp"] },
