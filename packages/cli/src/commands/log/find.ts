@@ -54,8 +54,8 @@ export async function find(value: string, options: FindOptions): Promise<void> {
   if (options.json) return await print(asJson(value, options, ids.length, findings));
   if (findings.length === 0 && !signal.aborted) complain(safe(`${value} is ${place(value)} ${path}`));
   for (const finding of findings) for (const line of describe(finding)) await print(line);
-  const more = ids.length - findings.length;
-  if (more > 0 && !signal.aborted) await print(`${counted(more, "more indicator")}: show them with --limit`);
+  const more = ids.length - options.limit;
+  if (more > 0) await print(`${counted(more, "more indicator")}: show them with --limit`);
   if (!options.scan && !INDICATOR_ID.test(value)) await print(NOT_SCANNED);
 }
 
@@ -104,7 +104,12 @@ async function findingOf(store: Store, id: string): Promise<Finding | undefined>
   };
 }
 
-function asJson(value: string, { scan = false }: FindOptions, found: number, findings: readonly Finding[]): string {
+function asJson(
+  value: string,
+  { scan = false, limit }: FindOptions,
+  found: number,
+  findings: readonly Finding[],
+): string {
   const indicators = findings.map((each) => ({
     id: each.newest.stixId,
     pattern: each.pattern ?? null,
@@ -117,7 +122,7 @@ function asJson(value: string, { scan = false }: FindOptions, found: number, fin
     receipts: each.receipts.map(receiptJson),
     sightings: sightingsJson(each.sightings),
   }));
-  return JSON.stringify({ value, scanned: scan, more: Math.max(0, found - findings.length), indicators });
+  return JSON.stringify({ value, scanned: scan, more: Math.max(0, found - limit), indicators });
 }
 
 function sightingsJson({ count, seen, isPart, sources, newest }: Sightings): object {
