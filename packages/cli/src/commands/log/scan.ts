@@ -41,7 +41,7 @@ function has(record: LogRecord, wanted: ReadonlySet<string>): boolean {
 }
 
 /** Every constant that the pattern compares something with. */
-export function comparisonValues(expression: ObservationExpression | ComparisonExpression): string[] {
+function comparisonValues(expression: ObservationExpression | ComparisonExpression): string[] {
   switch (expression.kind) {
     case "observation":
       return comparisonValues(expression.comparison);
