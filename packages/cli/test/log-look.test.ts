@@ -166,7 +166,7 @@ test("find of what was never distributed says so with exit code 1", async (t) =>
   const json = await run(t, ["log", "find", "203.0.113.9", "--json", "--path", path]);
   assert.deepEqual(
     [json.code, JSON.parse(json.stdout)],
-    [1, { value: "203.0.113.9", scanned: false, more: 0, indicators: [] }],
+    [1, { value: "203.0.113.9", scanned: false, complete: true, more: 0, indicators: [] }],
   );
   const id = await run(t, ["log", "find", idOf(9), "--path", path]);
   assert.deepEqual(id, { code: 1, stdout: "", stderr: `${idOf(9)} is not in the log ${path}\n` });
@@ -192,6 +192,25 @@ test("find --scan finds values in compound patterns, behind escapes, and in othe
   assert.deepEqual([code, ids], [0, [idOf(9), idOf(2), idOf(1)]]);
   const escaped = await run(t, ["log", "find", "evil\\.example", "--scan", "--json", "--path", path]);
   assert.deepEqual(JSON.parse(escaped.stdout).indicators[0].id, idOf(4));
+});
+
+test("where the log has more than it gives in one answer, that is said", async (t) => {
+  const description = "x".repeat(40_000);
+  const entries = Array.from({ length: 40 }, (_, index) =>
+    entry(
+      { ...GOOD, description, modified: new Date(START + index).toISOString() },
+      { receivedAt: START + index * 1_000 },
+    ),
+  );
+  const path = await makeLog(t, entries);
+  const got = await run(t, ["log", "get", GOOD.id, "--path", path]);
+  assert.match(got.stdout, /^at least 1\d states, newest first:$/m);
+  const { stdout } = await run(t, ["log", "find", "198.51.100.3", "--path", path]);
+  assert.match(stdout, /^ {2}received +\S+ from misp, or before$/m);
+  assert.match(stdout, /^ {2}last +2026-03-04T05:06:46\.000Z from misp, at least 1\d states$/m);
+  assert.match(stdout, /^There may be older indicators with this value: --scan finds all\.$/m);
+  const json = JSON.parse((await run(t, ["log", "find", "198.51.100.3", "--json", "--path", path])).stdout);
+  assert.deepEqual([json.complete, json.indicators[0].complete], [false, false]);
 });
 
 test("find shows as many indicators as --limit says, and how many more there are", async (t) => {

@@ -3,6 +3,7 @@ import { EXIT } from "../../exit.ts";
 import { oneLine } from "../../message-line.ts";
 import { table } from "../../table.ts";
 import { complain, print, safe, styled } from "../../terminal.ts";
+import { MOST_RECORDS, mayBeCut } from "./answers.ts";
 import { counted, modifiedText, objectOf, stateName, stateText, timeText, withMember } from "./format.ts";
 import { type LogOptions, readLog } from "./open.ts";
 import { type Receipt, receiptJson, receiptLines, receiptsOf } from "./receipts.ts";
@@ -11,19 +12,17 @@ export interface GetOptions extends LogOptions {
   readonly json?: boolean;
 }
 
-const MOST_STATES = 10_000;
-
 /** `threatbus log get`: exit code 1 when the object is not there. @throws StoreError when the log cannot be read */
 export async function get(id: string, options: GetOptions): Promise<void> {
   const { path, states, receipts } = await readLog(options, async (store) => {
-    const states = await store.byId(id, MOST_STATES);
+    const states = await store.byId(id, MOST_RECORDS);
     const [newest] = states;
     return { path: store.path, states, receipts: newest === undefined ? [] : await receiptsOf(store, newest) };
   });
   const [newest] = states;
   if (newest === undefined) {
     process.exitCode = EXIT.failure;
-    if (options.json) await print(JSON.stringify({ id, states: [], receipts: [] }));
+    if (options.json) await print(JSON.stringify({ id, complete: true, receipts: [], states: [] }));
     else complain(safe(`${id} is not in the log ${path}`));
     return;
   }
@@ -39,7 +38,12 @@ function asJson(newest: LogRecord, states: readonly LogRecord[], receipts: reado
     const rest = { modified: modifiedText(modified), state: stateName(record, now), validUntil: orNull(validUntil) };
     return withMember({ ...about, ...rest }, "object", oneLine(record.bytes));
   });
-  const about = { id: newest.stixId, type: newest.type, receipts: receipts.map(receiptJson) };
+  const about = {
+    id: newest.stixId,
+    type: newest.type,
+    complete: !mayBeCut(states),
+    receipts: receipts.map(receiptJson),
+  };
   return withMember(about, "states", `[${list.join(",")}]`);
 }
 
@@ -59,7 +63,7 @@ function describe(newest: LogRecord, states: readonly LogRecord[], receipts: rea
   const delivery = receiptLines(receipts);
   return [
     `${styled("bold", safe(newest.stixId))}  ${about(newest)}`,
-    `${counted(states.length, "state")}, newest first:`,
+    `${mayBeCut(states) ? "at least " : ""}${counted(states.length, "state")}, newest first:`,
     ...indented(table([["RECEIVED", "FROM", "POSITION", "MODIFIED", "STATE"], ...rows])),
     `the newest was delivered ${delivery.summary}${delivery.rows.length > 0 ? ":" : ""}`,
     ...indented(table(delivery.rows)),

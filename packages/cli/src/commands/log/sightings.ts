@@ -1,5 +1,6 @@
 /** The sightings of an indicator that the log has. */
 import type { LogRecord, Store } from "@threatbus/store";
+import { MOST_RECORDS, mayBeCut } from "./answers.ts";
 import { objectOf } from "./format.ts";
 
 export interface Sightings {
@@ -14,24 +15,19 @@ export interface Sightings {
   readonly newest: number | undefined;
 }
 
-const MOST = 10_000;
-/** An answer of the log ends at about 512 KiB; one that is not far from it may have been cut there. */
-const LONG_ANSWER = 256 * 1024;
-
 /** @param id of an indicator */
 export async function sightingsOf(store: Store, id: string): Promise<Sightings> {
-  const records = await store.byValue(id, { objectPath: "sighting_of_ref", limit: MOST });
+  const records = await store.byValue(id, { objectPath: "sighting_of_ref", limit: MOST_RECORDS });
   const newest = new Map<string, LogRecord>();
   for (const record of records) {
     const known = newest.get(record.stixId);
     if (known === undefined || known.modified < record.modified) newest.set(record.stixId, record);
   }
   const kept = [...newest.values()].filter(({ removed }) => !removed);
-  const bytes = records.reduce((sum, record) => sum + record.bytes.length, 0);
   return {
     count: kept.length,
     seen: kept.reduce((sum, record) => sum + timesSeen(record), 0),
-    isPart: records.length >= MOST || bytes >= LONG_ANSWER,
+    isPart: mayBeCut(records),
     sources: [...new Set(kept.map(({ source }) => source))],
     newest: kept.length === 0 ? undefined : Math.max(...kept.map(({ receivedAt }) => receivedAt)),
   };
