@@ -3,6 +3,7 @@ export type { StoreErrorCode } from "./errors.ts";
 export { STORE_ERRORS, StoreError } from "./errors.ts";
 export { backupLog, checkLog } from "./maintenance.ts";
 export type { Durability, StoreOptions } from "./options.ts";
+export type { Receipt, ReceiptMark, ReceiptSubscription, Receipts, SubscriptionRecord } from "./receipts.ts";
 export type {
   Appended,
   Batch,

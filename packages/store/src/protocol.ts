@@ -1,6 +1,7 @@
 /** What the main thread and the worker say to each other. Bulk goes in transferred buffers (codec/layout.ts). */
 import type { StixType } from "@threatbus/stix";
 import type { ErrorMessage } from "./errors.ts";
+import type { Receipt, ReceiptEvent, SubscriptionRecord } from "./receipts.ts";
 
 /** What is asked of the log; every one is answered. */
 export type Request =
@@ -36,6 +37,8 @@ export type Request =
       readonly limit: number;
     }
   | { readonly kind: "statistics" }
+  | { readonly kind: "receipts-at"; readonly position: number }
+  | { readonly kind: "subscriptions" }
   | { readonly kind: "prune" }
   | { readonly kind: "flush" }
   | { readonly kind: "close" };
@@ -47,6 +50,8 @@ export interface Answer {
   readonly position?: number;
   readonly end?: boolean;
   readonly statistics?: WorkerStatistics;
+  readonly receipts?: readonly Receipt[];
+  readonly subscriptions?: readonly SubscriptionRecord[];
   /** close: why not everything could be written. */
   readonly error?: ErrorMessage;
 }
@@ -67,6 +72,7 @@ export interface WorkerStatistics {
 
 export type ToWorker =
   | { readonly kind: "append"; readonly memory: ArrayBuffer; readonly used: number; readonly last: number }
+  | { readonly kind: "receipts"; readonly events: readonly ReceiptEvent[] }
   | { readonly kind: "request"; readonly id: number; readonly request: Request };
 
 export type FromWorker =

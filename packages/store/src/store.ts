@@ -6,6 +6,7 @@ import { StoreError } from "./errors.ts";
 import { backupLog, checkLog } from "./maintenance.ts";
 import { type Settings, type StoreOptions, settingsOf } from "./options.ts";
 import type { Answer, Request } from "./protocol.ts";
+import { type Receipt, ReceiptQueue, type Receipts, type SubscriptionRecord } from "./receipts.ts";
 import type {
   Appended,
   Batch,
@@ -33,6 +34,9 @@ const TAIL_INTERVAL = 250;
 /** The durable log of one instance. Files are touched by a worker thread only: nothing here waits for a disk. */
 export class Store extends EventEmitter<StoreEvents> {
   readonly path: string;
+  /** Who got what. Does nothing in a log that is open for reading only. */
+  readonly receipts: Receipts;
+  readonly #receipts: ReceiptQueue;
   readonly #settings: Settings;
   #link: WorkerLink | undefined;
   #queue: AppendQueue | undefined;
@@ -45,6 +49,13 @@ export class Store extends EventEmitter<StoreEvents> {
     super();
     this.path = settings.path;
     this.#settings = settings;
+    this.#receipts = new ReceiptQueue((events) => {
+      // Never before what was appended earlier.
+      this.#queue?.flush();
+      this.#link?.receipts(events);
+    });
+    if (settings.readOnly) this.#receipts.stateIs("off");
+    this.receipts = this.#receipts;
   }
 
   /** Opens the log, making it where there is none. @throws StoreError for each reason why that cannot be done */
@@ -95,6 +106,7 @@ export class Store extends EventEmitter<StoreEvents> {
     this.#state = state;
     this.#error = error;
     this.#queue?.stateIs(state === "closed" ? "failed" : state);
+    this.#receipts.stateIs(state === "closed" || state === "failed" ? "off" : state);
     this.#news.resolve();
     this.emit("state", state, error);
   }
@@ -254,6 +266,23 @@ export class Store extends EventEmitter<StoreEvents> {
     };
   }
 
+  /**
+   * What became of a position: every subscription that began before it and got there, or is open and may still get there.
+   * One that ended before it got there is left out. Its mark answers for everything up to the mark's position; whether
+   * the message belongs to it, its topics and filter say. For a position that retention has removed the answer is
+   * incomplete.
+   */
+  async receiptsAt(position: number): Promise<readonly Receipt[]> {
+    this.#receipts.flush();
+    return (await this.#ask({ kind: "receipts-at", position })).receipts ?? [];
+  }
+
+  /** All subscriptions of which receipts are kept, in the order in which they were opened. */
+  async subscriptions(): Promise<readonly SubscriptionRecord[]> {
+    this.#receipts.flush();
+    return (await this.#ask({ kind: "subscriptions" })).subscriptions ?? [];
+  }
+
   /** Removes now what retention says. @returns how many records */
   async prune(): Promise<number> {
     return (await this.#ask({ kind: "prune" })).position ?? 0;
@@ -281,6 +310,7 @@ export class Store extends EventEmitter<StoreEvents> {
     const link = this.#link;
     await this.#queue?.settled();
     this.#queue?.flush();
+    this.#receipts.flush();
     try {
       const answer = await link?.ask({ kind: "close" });
       if (answer?.error !== undefined) throw errorOf(answer.error);

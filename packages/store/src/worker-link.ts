@@ -3,6 +3,7 @@ import { Worker } from "node:worker_threads";
 import { type ErrorMessage, messageOf, StoreError } from "./errors.ts";
 import type { Settings } from "./options.ts";
 import type { Answer, FromWorker, Request } from "./protocol.ts";
+import type { ReceiptEvent } from "./receipts.ts";
 
 /** What the worker tells without being asked. */
 export type Notice = Extract<FromWorker, { readonly kind: "committed" | "state" }>;
@@ -90,6 +91,10 @@ export class WorkerLink {
 
   append(memory: ArrayBuffer, used: number, last: number): void {
     this.#worker.postMessage({ kind: "append", memory, used, last }, [memory]);
+  }
+
+  receipts(events: readonly ReceiptEvent[]): void {
+    this.#worker.postMessage({ kind: "receipts", events });
   }
 
   async ask(request: Request): Promise<Answer> {

@@ -9,6 +9,7 @@ import { type Settings, settingsOf } from "../src/options.ts";
 import { openWriter } from "../src/worker/database.ts";
 import { Indexer } from "../src/worker/indexer.ts";
 import { Pruner } from "../src/worker/pruner.ts";
+import { ReceiptWriter } from "../src/worker/receipts.ts";
 import { numberOf } from "../src/worker/schema.ts";
 import { StateRow } from "../src/worker/state.ts";
 import { Writer } from "../src/worker/writer.ts";
@@ -73,7 +74,7 @@ function writerOf(
   const indexer = new Indexer(database, state);
   const pruner = new Pruner(database, settings, state, indexer);
   const writer: Writer = new Writer(
-    { database, settings, state, indexer, pruner },
+    { database, settings, state, indexer, pruner, receipts: new ReceiptWriter(database) },
     {
       committed: (position, reserved, memories) => queue.committed(position, reserved, memories),
       state: (change) => queue.stateIs(change),

@@ -75,7 +75,7 @@ test("a newer schema is refused with both versions named, and not touched", asyn
   database.exec("PRAGMA user_version = 99; PRAGMA wal_checkpoint(TRUNCATE)");
   database.close();
   const before = readFileSync(path);
-  await assert.rejects(Store.open({ path }), { code: "TB_STORE_NEWER", message: /version 99.*up to 1/ });
+  await assert.rejects(Store.open({ path }), { code: "TB_STORE_NEWER", message: /version 99.*up to \d+/ });
   assert.deepEqual(readFileSync(path), before);
 });
 
@@ -90,7 +90,7 @@ test("an older schema is brought forward step by step; a step that fails leaves 
   };
   const steps = [...MIGRATIONS, () => database.exec("ALTER TABLE log ADD COLUMN extra INTEGER"), fail];
   assert.throws(() => migrate(database, schemaVersion(database, path), steps), { message: "step 3" });
-  assert.equal(schemaVersion(database, path, 2), 2);
+  assert.equal(schemaVersion(database, path, steps.length), steps.length - 1);
   assert.equal(numberOf(database, "SELECT count(*) FROM log WHERE extra IS NULL"), 3);
   assert.equal(numberOf(database, "SELECT count(*) FROM sqlite_schema WHERE name = 'half'"), 0);
   assert.throws(() => schemaVersion(database, path), { code: "TB_STORE_NEWER" });

@@ -4,10 +4,12 @@ import { parentPort, workerData } from "node:worker_threads";
 import { StoreError, storeError } from "../errors.ts";
 import type { Settings } from "../options.ts";
 import type { Answer, FromWorker, Request, ToWorker, WorkerStatistics } from "../protocol.ts";
+import type { ReceiptEvent } from "../receipts.ts";
 import { type OpenDatabase, openReader, openWriter } from "./database.ts";
 import { Indexer } from "./indexer.ts";
 import { Pruner } from "./pruner.ts";
 import { Reader } from "./reader.ts";
+import { ReceiptWriter, receiptsAt, subscriptionsOf } from "./receipts.ts";
 import { numberOf } from "./schema.ts";
 import { RESERVATION, StateRow } from "./state.ts";
 import { Writer } from "./writer.ts";
@@ -54,6 +56,7 @@ class Log {
       state: this.#state,
       indexer: this.#indexer,
       pruner: this.#pruner,
+      receipts: new ReceiptWriter(this.#open.database),
     };
     return new Writer(parts, {
       committed: (position, reserved, memories) => tell({ kind: "committed", position, reserved, memories }, memories),
@@ -75,6 +78,10 @@ class Log {
     this.#writer?.write({ memory, used, last });
   }
 
+  receipts(events: readonly ReceiptEvent[]): void {
+    this.#writer?.receipts(events);
+  }
+
   async answer(request: Request): Promise<Answer> {
     if (this.#settings.readOnly) this.#refresh();
     switch (request.kind) {
@@ -94,6 +101,10 @@ class Log {
         return this.#reader.expired(request);
       case "statistics":
         return { statistics: this.#statistics() };
+      case "receipts-at":
+        return { receipts: receiptsAt(this.#open.database, request.position) };
+      case "subscriptions":
+        return { subscriptions: subscriptionsOf(this.#open.database) };
       case "prune":
         return this.#prune();
       case "flush":
@@ -188,6 +199,7 @@ function start(settings: Settings): void {
   }
   parentPort?.on("message", (message: ToWorker) => {
     if (message.kind === "append") log.append(message.memory, message.used, message.last);
+    else if (message.kind === "receipts") log.receipts(message.events);
     else void serve(log, settings.path, message.id, message.request);
   });
   tell(log.opened());

@@ -17,6 +17,9 @@ export type Migration = (database: DatabaseSync) => void;
  *   clock has jumped back.
  * - state: one row. Positions up to `reserved` may have been given; rows up to `floor` are removed, whether or not they
  *   are still there.
+ * - receipt_subscriptions: who subscribed; `position` and `marked_at` are of the last mark (or of the start).
+ * - receipt_marks: who had got how far, and when; `handed` and `lost` count from the mark before.
+ * - sweep: one row. Index entries of rows up to its `floor` are gone (pruner.ts).
  */
 export const MIGRATIONS: readonly Migration[] = [
   (database) =>
@@ -43,6 +46,22 @@ export const MIGRATIONS: readonly Migration[] = [
       ) STRICT;
       INSERT INTO state VALUES (1, 0, 0, 0, 0);
       PRAGMA application_id = ${APPLICATION_ID};
+    `),
+  // Placeholder: version 2 is made elsewhere (log id, cursors, sightings by value).
+  () => undefined,
+  (database) =>
+    database.exec(`
+      CREATE TABLE receipt_subscriptions (
+        id INTEGER PRIMARY KEY, plugin TEXT NOT NULL, name TEXT NOT NULL, topics TEXT NOT NULL, filter TEXT,
+        start INTEGER NOT NULL, opened_at INTEGER NOT NULL, closed_at INTEGER, position INTEGER NOT NULL,
+        marked_at INTEGER NOT NULL
+      ) STRICT;
+      CREATE TABLE receipt_marks (
+        subscription INTEGER NOT NULL, position INTEGER NOT NULL, at INTEGER NOT NULL, handed INTEGER NOT NULL,
+        lost INTEGER NOT NULL, PRIMARY KEY (subscription, position)
+      ) STRICT, WITHOUT ROWID;
+      CREATE TABLE sweep (id INTEGER PRIMARY KEY CHECK (id = 1), floor INTEGER NOT NULL) STRICT;
+      INSERT INTO sweep VALUES (1, 0);
     `),
 ];
 
