@@ -4,15 +4,12 @@ import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { StoreError, storeError } from "../errors.ts";
 import { migrate, numberOf, schemaVersion } from "./schema.ts";
+import { PAGE_SIZE, walBytes } from "./sizes.ts";
 
 const LOCK_TIMEOUT = 0;
 /** Another process may be reading, or looking at the file for a moment. */
-const BUSY_TIMEOUT = 1000;
-/** Large pages: a row of a usual indicator takes 600 bytes, and fewer pages are written per commit. */
-const PAGE_SIZE = 16384;
+export const BUSY_TIMEOUT = 1000;
 const CACHE_KIB = 16 * 1024;
-/** 64 MiB of write-ahead log before it is copied into the database; longer ones are cut to that afterwards. */
-const CHECKPOINT_PAGES = 4096;
 
 export interface OpenDatabase {
   readonly database: DatabaseSync;
@@ -21,7 +18,7 @@ export interface OpenDatabase {
 }
 
 /** Opens the log for its one writer, making it or bringing its schema up to date. @throws StoreError */
-export function openWriter(path: string): OpenDatabase {
+export function openWriter(path: string, maxBytes = Infinity): OpenDatabase {
   let lock: DatabaseSync | undefined;
   let database: DatabaseSync | undefined;
   const close = (): void => {
@@ -33,7 +30,7 @@ export function openWriter(path: string): OpenDatabase {
     refuseFolder(path);
     lock = takeLock(path);
     database = new DatabaseSync(path, { timeout: BUSY_TIMEOUT, enableForeignKeyConstraints: false });
-    prepare(database, path);
+    prepare(database, path, walBytes(maxBytes));
     return { database, close };
   } catch (error) {
     close();
@@ -82,13 +79,13 @@ function takeLock(path: string): DatabaseSync {
   }
 }
 
-function prepare(database: DatabaseSync, path: string): void {
+function prepare(database: DatabaseSync, path: string, walSize: number): void {
   const version = schemaVersion(database, path);
-  // Both are fixed once there are tables.
+  // Both are fixed once there are tables. Pages are large: a usual row takes 600 bytes, and fewer are written per commit.
   if (version === 0) database.exec(`PRAGMA page_size = ${PAGE_SIZE}; PRAGMA auto_vacuum = INCREMENTAL`);
   database.exec(`
     PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -${CACHE_KIB};
-    PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}; PRAGMA journal_size_limit = ${CHECKPOINT_PAGES * PAGE_SIZE};
+    PRAGMA wal_autocheckpoint = ${Math.floor(walSize / PAGE_SIZE)}; PRAGMA journal_size_limit = ${Math.floor(walSize)};
   `);
   migrate(database, version);
   // The quick look at a file that may have been damaged while nobody looked; `check` looks at everything.

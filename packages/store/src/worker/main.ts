@@ -34,7 +34,7 @@ class Log {
 
   constructor(settings: Settings) {
     this.#settings = settings;
-    this.#open = settings.readOnly ? openReader(settings.path) : openWriter(settings.path);
+    this.#open = settings.readOnly ? openReader(settings.path) : openWriter(settings.path, settings.maxBytes);
     const { database } = this.#open;
     this.#state = new StateRow(database);
     this.#indexedBefore = this.#state.indexed;

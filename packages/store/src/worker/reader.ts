@@ -88,8 +88,8 @@ export class Reader {
     const key = hashOf(stixId);
     const found = new Map<number, number>();
     const entries = this.#all(
-      "SELECT modified, seq FROM by_id WHERE key = ? ORDER BY modified DESC, seq DESC LIMIT ?",
-      [key, limit],
+      "SELECT modified, seq FROM by_id WHERE key = ? AND seq > ? ORDER BY modified DESC, seq DESC LIMIT ?",
+      [key, this.#state.floor, limit],
     ) as [number, number][];
     for (const [modified, seq] of entries) found.set(seq, modified);
     for (const { seq, modified } of this.#indexer().positionsOfKey(key)) found.set(seq, modified);
@@ -104,9 +104,11 @@ export class Reader {
   byValue({ value, objectPath, limit }: RequestOf<"by-value">): Answer {
     const key = hashOf(value);
     const waiting = this.#indexer().positionsOfValue(key);
-    const query = "SELECT seq FROM by_value WHERE key = ? ORDER BY seq DESC LIMIT ?";
+    const query = "SELECT seq FROM by_value WHERE key = ? AND seq > ? ORDER BY seq DESC LIMIT ?";
     // With a path, some of the positions may not count.
-    const entries = this.#all(query, [key, objectPath === undefined ? limit : limit * 4]) as [number][];
+    const entries = this.#all(query, [key, this.#state.floor, objectPath === undefined ? limit : limit * 4]) as [
+      number,
+    ][];
     const order = [...new Set([...waiting, ...entries.map(([seq]) => seq)])].sort((a, b) => b - a);
     const isWanted = (row: Row): boolean =>
       row.value === value && (objectPath === undefined || row.objectPath === objectPath);

@@ -9,6 +9,7 @@ import { blockOf } from "../codec/layout.ts";
 import { type ErrorMessage, type StoreError, storeError } from "../errors.ts";
 import type { Settings } from "../options.ts";
 import type { ReceiptEvent } from "../receipts.ts";
+import { Checkpoints } from "./checkpoints.ts";
 import { hashOf } from "./hash.ts";
 import type { Indexer } from "./indexer.ts";
 import type { Pruner } from "./pruner.ts";
@@ -54,12 +55,14 @@ export class Writer {
   #state: "ok" | "stalled" | "failed" = "ok";
   #error: StoreError | undefined;
   #begun = 0;
+  readonly #checkpoints: Checkpoints;
   #timer: NodeJS.Timeout | undefined;
   #chores: NodeJS.Immediate | undefined;
 
   constructor(parts: WriterParts, events: WriterEvents) {
     this.#parts = parts;
     this.#events = events;
+    this.#checkpoints = new Checkpoints(parts.database, parts.settings);
     this.#insert = parts.database.prepare(INSERT);
     this.#mark = parts.database.prepare("INSERT OR IGNORE INTO times VALUES (?, ?, ?)");
     this.#high = numberOf(parts.database, "SELECT max(high) FROM times");
@@ -213,6 +216,7 @@ export class Writer {
     indexer.committed();
     pruner.committed();
     receipts.committed();
+    this.#checkpoints.committed();
     const chunks = this.#chunks;
     this.#chunks = [];
     const position = chunks.at(-1)?.last;

@@ -1,0 +1,42 @@
+/**
+ * Keeps the write-ahead log short although somebody always reads. SQLite copies it into the database by itself, but
+ * begins it anew only when nobody happens to read from it; with readers that take turns that may be never. So when it is
+ * too long, writing pauses for the moment that readers need to end.
+ */
+import { statSync } from "node:fs";
+import type { DatabaseSync } from "node:sqlite";
+import type { Settings } from "../options.ts";
+import { BUSY_TIMEOUT } from "./database.ts";
+import { walBytes } from "./sizes.ts";
+
+/** Readers that hold a moment for longer (a backup, a check) are not waited for. In milliseconds. */
+const PATIENCE = 100;
+const PAUSE = 2000;
+const TOO_LONG = 1.5;
+
+export class Checkpoints {
+  readonly #database: DatabaseSync;
+  readonly #file: string;
+  readonly #most: number;
+  #next = 0;
+
+  constructor(database: DatabaseSync, { path, maxBytes }: Settings) {
+    this.#database = database;
+    this.#file = `${path}-wal`;
+    this.#most = walBytes(maxBytes) * TOO_LONG;
+  }
+
+  /** Outside of a transaction. @throws what SQLite does when it cannot write */
+  committed(): void {
+    const now = performance.now();
+    if (now < this.#next) return;
+    const size = statSync(this.#file, { throwIfNoEntry: false })?.size ?? 0;
+    if (size < this.#most) return;
+    this.#next = now + PAUSE;
+    try {
+      this.#database.exec(`PRAGMA busy_timeout = ${PATIENCE}; PRAGMA wal_checkpoint(TRUNCATE)`);
+    } finally {
+      this.#database.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT}`);
+    }
+  }
+}
