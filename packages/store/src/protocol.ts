@@ -75,9 +75,18 @@ export type ToWorker =
   | { readonly kind: "receipts"; readonly events: readonly ReceiptEvent[] }
   | { readonly kind: "request"; readonly id: number; readonly request: Request };
 
+/** `next`: the first position to be given; `reserved`: the last that may be given for now. */
+export interface Opened {
+  readonly kind: "opened";
+  readonly next: number;
+  readonly reserved: number;
+  /** Why nothing can be written yet; `resumed` follows when that is over. */
+  readonly error?: ErrorMessage;
+}
+
 export type FromWorker =
-  /** `next`: the first position to be given; `reserved`: the last that may be given for now. */
-  | { readonly kind: "opened"; readonly next: number; readonly reserved: number }
+  | Opened
+  | { readonly kind: "resumed"; readonly next: number; readonly reserved: number }
   | { readonly kind: "refused"; readonly error: ErrorMessage }
   /** The disk has everything up to `position`. The buffers are for use again. */
   | {

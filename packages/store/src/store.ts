@@ -58,7 +58,11 @@ export class Store extends EventEmitter<StoreEvents> {
     this.receipts = this.#receipts;
   }
 
-  /** Opens the log, making it where there is none. @throws StoreError for each reason why that cannot be done */
+  /**
+   * Opens the log, making it where there is none. When the disk is full, it begins `stalled`: it gives what is there to
+   * read, takes nothing, and goes to `ok` by itself when there is room.
+   * @throws StoreError for each other reason why it cannot be opened
+   */
   static async open(options: StoreOptions): Promise<Store> {
     const settings = settingsOf(options);
     const store = new Store(settings);
@@ -71,6 +75,7 @@ export class Store extends EventEmitter<StoreEvents> {
     store.#queue = new AppendQueue(settings, opened.next, opened.reserved, (memory, used, last) =>
       link.append(memory, used, last),
     );
+    if (opened.error !== undefined) store.#becomeLater("stalled", errorOf(opened.error));
     return store;
   }
 
@@ -96,19 +101,31 @@ export class Store extends EventEmitter<StoreEvents> {
   #onNotice(notice: Notice): void {
     if (notice.kind === "committed") {
       this.#queue?.committed(notice.position, notice.reserved, notice.memories);
+    } else if (notice.kind === "resumed") {
+      this.#queue?.resumed(notice.next, notice.reserved);
     } else {
       this.#become(notice.state, notice.error === undefined ? undefined : errorOf(notice.error));
     }
   }
 
+  /** The state is set at once; the event waits until whoever opens the log can listen. */
+  #becomeLater(state: "stalled", error: StoreError): void {
+    this.#enter(state, error);
+    setImmediate(() => this.#error === error && this.emit("state", state, error));
+  }
+
   #become(state: StoreState, error?: StoreError): void {
     if (this.#state === "closed" || this.#state === "failed") return;
+    this.#enter(state, error);
+    this.#news.resolve();
+    this.emit("state", state, error);
+  }
+
+  #enter(state: StoreState, error: StoreError | undefined): void {
     this.#state = state;
     this.#error = error;
     this.#queue?.stateIs(state === "closed" ? "failed" : state);
     this.#receipts.stateIs(state === "closed" || state === "failed" ? "off" : state);
-    this.#news.resolve();
-    this.emit("state", state, error);
   }
 
   /**

@@ -2,12 +2,11 @@
 import { Worker } from "node:worker_threads";
 import { type ErrorMessage, messageOf, StoreError } from "./errors.ts";
 import type { Settings } from "./options.ts";
-import type { Answer, FromWorker, Request } from "./protocol.ts";
+import type { Answer, FromWorker, Opened, Request } from "./protocol.ts";
 import type { ReceiptEvent } from "./receipts.ts";
 
 /** What the worker tells without being asked. */
-export type Notice = Extract<FromWorker, { readonly kind: "committed" | "state" }>;
-export type Opened = Extract<FromWorker, { readonly kind: "opened" }>;
+export type Notice = Extract<FromWorker, { readonly kind: "committed" | "state" | "resumed" }>;
 
 interface Pending {
   readonly resolve: (answer: Answer) => void;

@@ -13,18 +13,10 @@ import { ReceiptWriter } from "../src/worker/receipts.ts";
 import { numberOf } from "../src/worker/schema.ts";
 import { StateRow } from "../src/worker/state.ts";
 import { Writer } from "../src/worker/writer.ts";
-import { mountSmall } from "./small-disk.ts";
+import { canMount, mountSmall } from "./small-disk.ts";
 import { collect, folderOf, indicator, indicators, positions } from "./support.ts";
 
 const KIB = Buffer.alloc(1024, 120);
-
-/** Mounting is tried once, so that the name of the test says what it ran on. */
-const canMount = await new Promise<boolean>((resolve) => {
-  const hooks: (() => void)[] = [];
-  const folder = mountSmall({ after: (hook) => hooks.push(hook as () => void) });
-  for (const hook of hooks) hook();
-  resolve(folder !== undefined);
-});
 
 for (const durability of canMount ? (["interval", "always"] as const) : []) {
   test(`a full disk (a tmpfs of 8 MiB), durability ${durability}`, async (t) => {

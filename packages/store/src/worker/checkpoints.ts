@@ -26,7 +26,7 @@ export class Checkpoints {
     this.#most = walBytes(maxBytes) * TOO_LONG;
   }
 
-  /** Outside of a transaction. @throws what SQLite does when it cannot write */
+  /** Outside of a transaction. */
   committed(): void {
     const now = performance.now();
     if (now < this.#next) return;
@@ -35,6 +35,8 @@ export class Checkpoints {
     this.#next = now + PAUSE;
     try {
       this.#database.exec(`PRAGMA busy_timeout = ${PATIENCE}; PRAGMA wal_checkpoint(TRUNCATE)`);
+    } catch {
+      // Everything is safe in the write-ahead log; a disk that is full is met by the next commit, which says so.
     } finally {
       this.#database.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT}`);
     }

@@ -1,17 +1,19 @@
 /** The worker thread of one store: it alone touches the files. */
 import { statSync } from "node:fs";
+import type { DatabaseSync } from "node:sqlite";
 import { parentPort, workerData } from "node:worker_threads";
 import { StoreError, storeError } from "../errors.ts";
 import type { Settings } from "../options.ts";
-import type { Answer, FromWorker, Request, ToWorker, WorkerStatistics } from "../protocol.ts";
+import type { Answer, FromWorker, Opened, Request, ToWorker, WorkerStatistics } from "../protocol.ts";
 import type { ReceiptEvent } from "../receipts.ts";
-import { type OpenDatabase, openReader, openWriter } from "./database.ts";
+import { lockLog, type OpenDatabase, openQuiet, openReader, openWriter } from "./database.ts";
 import { Indexer } from "./indexer.ts";
 import { Pruner } from "./pruner.ts";
 import { Reader } from "./reader.ts";
 import { ReceiptWriter, receiptsAt, subscriptionsOf } from "./receipts.ts";
 import { numberOf } from "./schema.ts";
 import { RESERVATION, StateRow } from "./state.ts";
+import { type ServedLog, WaitingLog } from "./waiting.ts";
 import { Writer } from "./writer.ts";
 
 function tell(message: FromWorker, transfer: readonly ArrayBuffer[] = []): void {
@@ -19,7 +21,7 @@ function tell(message: FromWorker, transfer: readonly ArrayBuffer[] = []): void 
 }
 
 /** One open log and what works on it. */
-class Log {
+class Log implements ServedLog {
   readonly #settings: Settings;
   readonly #open: OpenDatabase;
   readonly #state: StateRow;
@@ -32,9 +34,19 @@ class Log {
   /** Newest position that was given. */
   #last: number;
 
-  constructor(settings: Settings) {
+  /** @throws StoreError; the database is closed then, and the lock is not */
+  static over(settings: Settings, open: OpenDatabase): Log {
+    try {
+      return new Log(settings, open);
+    } catch (error) {
+      if (open.database.isOpen) open.database.close();
+      throw storeError(error, settings.path);
+    }
+  }
+
+  private constructor(settings: Settings, open: OpenDatabase) {
     this.#settings = settings;
-    this.#open = settings.readOnly ? openReader(settings.path) : openWriter(settings.path, settings.maxBytes);
+    this.#open = open;
     const { database } = this.#open;
     this.#state = new StateRow(database);
     this.#indexedBefore = this.#state.indexed;
@@ -69,7 +81,7 @@ class Log {
     this.#state.save();
   }
 
-  opened(): FromWorker {
+  opened(): Opened {
     return { kind: "opened", next: this.#last + 1, reserved: this.#state.reserved };
   }
 
@@ -177,7 +189,7 @@ function sizeOf(path: string): number {
   return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
 }
 
-async function serve(log: Log, path: string, id: number, request: Request): Promise<void> {
+async function serve(log: ServedLog, path: string, id: number, request: Request): Promise<void> {
   try {
     const answer = await log.answer(request);
     tell({ kind: "answer", id, answer }, answer.memory === undefined ? [] : [answer.memory]);
@@ -188,10 +200,31 @@ async function serve(log: Log, path: string, id: number, request: Request): Prom
   if (request.kind === "close") parentPort?.close();
 }
 
-function start(settings: Settings): void {
-  let log: Log;
+/** Opens the log; one whose disk is full is served nevertheless, and opened for writing when there is room. */
+function openLog(settings: Settings): ServedLog {
+  const { path, maxBytes } = settings;
+  if (settings.readOnly) return Log.over(settings, openReader(path));
+  const parts = {
+    open: (lock: DatabaseSync) => Log.over(settings, openWriter(path, maxBytes, lock)),
+    read: () => Log.over({ ...settings, readOnly: true }, openQuiet(path)),
+    tell,
+  };
+  let lock: DatabaseSync | undefined;
   try {
-    log = new Log(settings);
+    lock = lockLog(path);
+    return parts.open(lock);
+  } catch (error) {
+    const failure = storeError(error, path);
+    if (failure.code === "TB_STORE_FULL") return new WaitingLog(settings, failure, lock, parts);
+    lock?.close();
+    throw failure;
+  }
+}
+
+function start(settings: Settings): void {
+  let log: ServedLog;
+  try {
+    log = openLog(settings);
   } catch (error) {
     const { code, message } = storeError(error, settings.path);
     tell({ kind: "refused", error: { code, message } });
