@@ -29,18 +29,16 @@ const LEAST_STALE = 1024;
 const STALE_PART = 4;
 
 export class Sweeper {
-  readonly #database: DatabaseSync;
   readonly #state: StateRow;
   readonly #indexes: readonly Index[];
   readonly #save: StatementSync;
   /** Entries up to here are gone. */
   #swept: number;
   #sweep: Sweep | undefined;
-  /** The sweep as the disk has it. */
-  #committed: Sweep | undefined;
+  /** Both as the disk has them. */
+  #committed: { readonly swept: number; readonly sweep: Sweep | undefined };
 
   constructor(database: DatabaseSync, state: StateRow) {
-    this.#database = database;
     this.#state = state;
     this.#indexes = [
       indexOf(database, "by_id", ["key", "modified", "seq"]),
@@ -48,6 +46,7 @@ export class Sweeper {
     ];
     this.#save = database.prepare("UPDATE sweep SET floor = ?");
     this.#swept = numberOf(database, "SELECT floor FROM sweep");
+    this.#committed = { swept: this.#swept, sweep: undefined };
   }
 
   /** Are there enough entries to be worth a walk? */
@@ -80,13 +79,13 @@ export class Sweeper {
   }
 
   committed(): void {
-    this.#committed = this.#sweep;
+    this.#committed = { swept: this.#swept, sweep: this.#sweep };
   }
 
   /** What was removed since the last commit is there again. */
   rolledBack(): void {
-    this.#sweep = this.#committed;
-    this.#swept = numberOf(this.#database, "SELECT floor FROM sweep");
+    this.#sweep = this.#committed.sweep;
+    this.#swept = this.#committed.swept;
   }
 }
 
