@@ -111,7 +111,6 @@ test("a subscription of a process that was killed ends with its last mark", { ti
     const id = store.receipts.open({ plugin: "zmq", name: "killed", topics: [], start: 0 });
     for (let position = 1; ; position++) {
       store.receipts.mark({ subscription: id, position, handed: 1, lost: 0, at: 1000 + position });
-      await new Promise((resolve) => setTimeout(resolve, 20));
       const [{ position: seen }] = await store.subscriptions();
       await store.flush();
       writeSync(1, seen + "\\n");

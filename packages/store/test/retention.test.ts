@@ -58,7 +58,9 @@ test("by age: after the clock has jumped back nothing young goes, and what is ol
   await before.append(indicators(20, 41, { receivedAt: now }));
   await before.close();
   const store = await openStore(t, { path, maxAge: DAY });
-  assert.equal(await store.prune(), 40);
+  // The first look at the start may have done it already.
+  await store.prune();
+  assert.equal((await store.statistics()).pruned, 40);
   await store.append(indicators(20, 61, { receivedAt: now - DAY / 2 }));
   assert.equal(await store.prune(), 0);
   const kept = positions(await collect(store.records()));
