@@ -200,7 +200,7 @@ test("at most so many subscriptions are kept: the oldest that ended goes first, 
     ["s6", 106, 0],
   ]);
   // Marks of those that went are removed step by step.
-  receipts.pruningIsDue();
+  receipts.pruningIsDue(0);
   while (receipts.isDue) receipts.step(0);
   assert.equal(numberOf(database, "SELECT count(*) FROM receipt_marks"), 3);
 });

@@ -44,6 +44,8 @@ export class ReceiptWriter {
   #next: number;
   /** Subscriptions in the database. */
   #kept: number;
+  /** Marks up to here are removed, or are being removed. */
+  #pruned = -1;
   /** Pruning goes on with this subscription; undefined: there is nothing to prune. */
   #pruneFrom: number | undefined;
 
@@ -116,6 +118,7 @@ export class ReceiptWriter {
     if (this.#kept >= this.#most) {
       if (this.#evict.run().changes === 0) return;
       this.#kept -= 1;
+      this.#pruned = -1;
     }
     const row = this.#ids.get(id) ?? this.#next++;
     this.#ids.set(id, row);
@@ -130,8 +133,10 @@ export class ReceiptWriter {
     this.#progress.run(position, at, row);
   }
 
-  /** Retention may have removed positions that marks speak of. */
-  pruningIsDue(): void {
+  /** Begins to prune if retention has removed positions since, or a subscription has left marks behind. */
+  pruningIsDue(floor: number): void {
+    if (floor <= this.#pruned) return;
+    this.#pruned = floor;
     this.#pruneFrom ??= 0;
   }
 
@@ -155,7 +160,7 @@ export class ReceiptWriter {
 
   /** What was pruned since the last commit is there again. */
   rolledBack(): void {
-    this.pruningIsDue();
+    this.#pruned = -1;
   }
 }
 

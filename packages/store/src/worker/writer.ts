@@ -105,7 +105,7 @@ export class Writer {
   /** Looks at the age of the oldest. */
   retain(): void {
     this.#parts.pruner.ageIsDue();
-    this.#parts.receipts.pruningIsDue();
+    this.#parts.receipts.pruningIsDue(this.#parts.state.floor);
     this.#scheduleChores();
   }
 
@@ -113,7 +113,7 @@ export class Writer {
   async prune(): Promise<void> {
     this.#parts.pruner.ageIsDue();
     await this.#untilQuiet();
-    this.#parts.receipts.pruningIsDue();
+    this.#parts.receipts.pruningIsDue(this.#parts.state.floor);
     await this.#untilQuiet();
     if (this.#error !== undefined) throw this.#error;
   }
