@@ -220,6 +220,13 @@ export class AppendQueue {
     this.#wake();
   }
 
+  /** The log could not be opened for writing until now, so that no position was given. */
+  resumed(next: number, reserved: number): void {
+    this.#next = next;
+    this.#reserved = reserved;
+    this.#durable = next - 1;
+  }
+
   /** Nobody waits any more for a disk that cannot be written. */
   stateIs(state: "ok" | "stalled" | "failed"): void {
     if (this.#state === "failed") return;

@@ -4,6 +4,7 @@ export { STORE_ERRORS, StoreError } from "./errors.ts";
 export { backupLog, checkLog } from "./maintenance.ts";
 export type { Durability, StoreOptions } from "./options.ts";
 export type { StoreEvents } from "./readable-log.ts";
+export type { Receipt, SubscriptionRecord } from "./receipts.ts";
 export type {
   Appended,
   Batch,

@@ -2,6 +2,7 @@
 import type { StixType } from "@threatbus/stix";
 import type { ErrorMessage } from "./errors.ts";
 import type { ObjectState } from "./records.ts";
+import type { Receipt, ReceiptEvent, SubscriptionRecord } from "./receipts.ts";
 
 /** What is asked of the log; every one is answered. */
 export type Request =
@@ -38,6 +39,8 @@ export type Request =
       readonly limit: number;
     }
   | { readonly kind: "statistics" }
+  | { readonly kind: "receipts-at"; readonly position: number }
+  | { readonly kind: "subscriptions" }
   | { readonly kind: "prune" }
   | { readonly kind: "flush" }
   | { readonly kind: "close" };
@@ -57,6 +60,8 @@ export interface Answer {
   readonly time?: number;
   readonly states?: readonly ObjectState[];
   readonly statistics?: WorkerStatistics;
+  readonly receipts?: readonly Receipt[];
+  readonly subscriptions?: readonly SubscriptionRecord[];
   /** close: why not everything could be written. */
   readonly error?: ErrorMessage;
 }
@@ -84,17 +89,23 @@ export type ToWorker =
       readonly cursors: CursorValues;
     }
   | { readonly kind: "cursors"; readonly cursors: CursorValues }
+  | { readonly kind: "receipts"; readonly events: readonly ReceiptEvent[] }
   | { readonly kind: "request"; readonly id: number; readonly request: Request };
 
+/** `next`: the first position to be given; `reserved`: the last that may be given for now; `logId`: `Store.id`. */
+export interface Opened {
+  readonly kind: "opened";
+  readonly next: number;
+  readonly reserved: number;
+  readonly logId: string;
+  readonly cursors: CursorValues;
+  /** Why nothing can be written yet; `resumed` follows when that is over. */
+  readonly error?: ErrorMessage;
+}
+
 export type FromWorker =
-  /** `next`: the first position to be given; `reserved`: the last that may be given for now; `logId`: `Store.id`. */
-  | {
-      readonly kind: "opened";
-      readonly next: number;
-      readonly reserved: number;
-      readonly logId: string;
-      readonly cursors: CursorValues;
-    }
+  | Opened
+  | { readonly kind: "resumed"; readonly next: number; readonly reserved: number; readonly logId: string }
   | { readonly kind: "refused"; readonly error: ErrorMessage }
   /** The disk has everything up to `position`. The buffers are for use again. */
   | {

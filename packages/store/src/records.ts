@@ -81,9 +81,9 @@ export interface Statistics {
   /** Receive times of the oldest and newest record, in milliseconds since the epoch; 0 when empty. */
   readonly oldest: number;
   readonly newest: number;
-  /** Size of the pages in use, what `maxBytes` bounds. */
+  /** Size of the pages in use. */
   readonly usedBytes: number;
-  /** Sizes of the files. */
+  /** Sizes of the files, which `maxBytes` bounds together. */
   readonly fileBytes: number;
   readonly walBytes: number;
   /** Records removed by retention since the log was opened. */

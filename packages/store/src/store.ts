@@ -1,5 +1,5 @@
 /** The main thread's side of the log. */
-import type { OpenLog } from "@threatbus/core";
+import type { OpenLog, Receipts } from "@threatbus/core";
 import { AppendQueue } from "./append-queue.ts";
 import { BulkReader } from "./bulk-reader.ts";
 import { Cursors } from "./cursors.ts";
@@ -8,12 +8,16 @@ import { backupLog, checkLog } from "./maintenance.ts";
 import { type Settings, type StoreOptions, settingsOf } from "./options.ts";
 import type { Answer, Request } from "./protocol.ts";
 import { ReadableLog } from "./readable-log.ts";
+import { type Receipt, ReceiptQueue, type SubscriptionRecord } from "./receipts.ts";
 import type { Appended, CheckReport, LogEntry, LogState, Statistics } from "./records.ts";
 import { errorOf, type Notice, WorkerLink } from "./worker-link.ts";
 
 /** The durable log of one instance. Files are touched by a worker thread only: nothing here waits for a disk. */
-export class Store extends ReadableLog implements Omit<OpenLog, "receipts"> {
+export class Store extends ReadableLog implements OpenLog {
   readonly path: string;
+  /** Who got what. Does nothing in a log that is open for reading only. */
+  readonly receipts: Receipts;
+  readonly #receipts: ReceiptQueue;
   protected override readonly isReadOnly: boolean;
   protected override readonly bulk: BulkReader;
   #link: WorkerLink | undefined;
@@ -35,9 +39,20 @@ export class Store extends ReadableLog implements Omit<OpenLog, "receipts"> {
       (request) => this.ask(request),
       () => this.durable,
     );
+    this.#receipts = new ReceiptQueue((events) => {
+      // Never before what was appended earlier.
+      this.#send();
+      this.#link?.receipts(events);
+    });
+    if (settings.readOnly) this.#receipts.stateIs("off");
+    this.receipts = this.#receipts;
   }
 
-  /** Opens the log, making it where there is none. @throws StoreError for each reason why that cannot be done */
+  /**
+   * Opens the log, making it where there is none. When the disk is full, it begins `stalled`: it gives what is there to
+   * read, takes nothing, and goes to `ok` by itself when there is room.
+   * @throws StoreError for each other reason why it cannot be opened
+   */
   static async open(options: StoreOptions): Promise<Store> {
     const settings = settingsOf(options);
     const store = new Store(settings);
@@ -53,6 +68,7 @@ export class Store extends ReadableLog implements Omit<OpenLog, "receipts"> {
     store.#queue = new AppendQueue(settings, opened.next, opened.reserved, (memory, used, last) =>
       link.append(memory, used, last, cursors.take()),
     );
+    if (opened.error !== undefined) store.#becomeLater("stalled", errorOf(opened.error));
     return store;
   }
 
@@ -83,18 +99,32 @@ export class Store extends ReadableLog implements Omit<OpenLog, "receipts"> {
     if (notice.kind === "committed") {
       this.#queue?.committed(notice.position, notice.reserved, notice.memories);
       this.#announce();
+    } else if (notice.kind === "resumed") {
+      this.#id = notice.logId;
+      this.#queue?.resumed(notice.next, notice.reserved);
     } else {
       this.#become(notice.state, notice.error === undefined ? undefined : errorOf(notice.error));
     }
   }
 
+  /** The state is set at once; the event waits until whoever opens the log can listen. */
+  #becomeLater(state: "stalled", error: StoreError): void {
+    this.#enter(state, error);
+    setImmediate(() => this.#error === error && this.emit("state", state, error));
+  }
+
   #become(state: LogState, error?: StoreError): void {
     if (this.#state === "closed" || this.#state === "failed") return;
+    this.#enter(state, error);
+    this.emit("state", state, error);
+  }
+
+  #enter(state: LogState, error: StoreError | undefined): void {
     this.#state = state;
     this.#error = error;
     this.#queue?.stateIs(state === "closed" ? "failed" : state);
+    this.#receipts.stateIs(state === "closed" || state === "failed" ? "off" : state);
     this.#announce();
-    this.emit("state", state, error);
   }
 
   /**
@@ -193,6 +223,23 @@ export class Store extends ReadableLog implements Omit<OpenLog, "receipts"> {
     };
   }
 
+  /**
+   * What became of a position: every subscription that began before it and got there, or was open when it was received.
+   * Its mark answers for everything up to the mark's position; whether the message belongs to it, its topics and filter
+   * say. One without a mark is on its way, or, if it is closed, ended before. For a position that retention has removed
+   * the answer is incomplete.
+   */
+  async receiptsAt(position: number): Promise<readonly Receipt[]> {
+    this.#receipts.flush();
+    return (await this.ask({ kind: "receipts-at", position })).receipts ?? [];
+  }
+
+  /** All subscriptions of which receipts are kept, in the order in which they were opened. */
+  async subscriptions(): Promise<readonly SubscriptionRecord[]> {
+    this.#receipts.flush();
+    return (await this.ask({ kind: "subscriptions" })).subscriptions ?? [];
+  }
+
   /** Removes now what retention says. @returns how many records */
   async prune(): Promise<number> {
     return (await this.ask({ kind: "prune" })).position ?? 0;
@@ -220,6 +267,7 @@ export class Store extends ReadableLog implements Omit<OpenLog, "receipts"> {
     const link = this.#link;
     await this.#queue?.untilTaken();
     this.#send();
+    this.#receipts.flush();
     await this.bulk.close();
     try {
       const answer = await link?.ask({ kind: "close" });

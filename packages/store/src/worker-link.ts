@@ -2,11 +2,11 @@
 import { Worker } from "node:worker_threads";
 import { type ErrorMessage, messageOf, StoreError } from "./errors.ts";
 import type { Settings } from "./options.ts";
-import type { Answer, CursorValues, FromWorker, Request } from "./protocol.ts";
+import type { Answer, CursorValues, FromWorker, Opened, Request } from "./protocol.ts";
+import type { ReceiptEvent } from "./receipts.ts";
 
 /** What the worker tells without being asked. */
-export type Notice = Extract<FromWorker, { readonly kind: "committed" | "state" }>;
-export type Opened = Extract<FromWorker, { readonly kind: "opened" }>;
+export type Notice = Extract<FromWorker, { readonly kind: "committed" | "state" | "resumed" }>;
 
 interface Pending {
   readonly resolve: (answer: Answer) => void;
@@ -100,6 +100,10 @@ export class WorkerLink {
   /** Is the thread gone, or going? */
   get isOver(): boolean {
     return this.#death !== undefined;
+  }
+
+  receipts(events: readonly ReceiptEvent[]): void {
+    this.#worker.postMessage({ kind: "receipts", events });
   }
 
   async ask(request: Request): Promise<Answer> {

@@ -9,21 +9,14 @@ import { type Settings, settingsOf } from "../src/options.ts";
 import { openWriter } from "../src/worker/database.ts";
 import { Indexer } from "../src/worker/indexer.ts";
 import { Pruner } from "../src/worker/pruner.ts";
+import { ReceiptWriter } from "../src/worker/receipts.ts";
 import { numberOf } from "../src/worker/schema.ts";
 import { StateRow } from "../src/worker/state.ts";
 import { Writer } from "../src/worker/writer.ts";
-import { mountSmall } from "./small-disk.ts";
+import { canMount, mountSmall } from "./small-disk.ts";
 import { collect, folderOf, indicator, indicators, positions } from "./support.ts";
 
 const KIB = Buffer.alloc(1024, 120);
-
-/** Mounting is tried once, so that the name of the test says what it ran on. */
-const canMount = await new Promise<boolean>((resolve) => {
-  const hooks: (() => void)[] = [];
-  const folder = mountSmall({ after: (hook) => hooks.push(hook as () => void) });
-  for (const hook of hooks) hook();
-  resolve(folder !== undefined);
-});
 
 for (const durability of canMount ? (["interval", "always"] as const) : []) {
   test(`a full disk (a tmpfs of 8 MiB), durability ${durability}`, async (t) => {
@@ -73,7 +66,7 @@ function writerOf(
   const indexer = new Indexer(database, state);
   const pruner = new Pruner(database, settings, state, indexer);
   const writer: Writer = new Writer(
-    { database, settings, state, indexer, pruner },
+    { database, settings, state, indexer, pruner, receipts: new ReceiptWriter(database) },
     {
       committed: (position, reserved, memories) => queue.committed(position, reserved, memories),
       state: (change) => queue.stateIs(change),

@@ -86,6 +86,22 @@ test("a time finds its position, also after the clock has jumped back", async (t
   );
 });
 
+test("a clock that jumped back while the log was closed hides nothing that was received since", async (t) => {
+  const path = folderOf(t);
+  const before = await openStore(t, { path });
+  await before.append(indicators(10, 1, { receivedAt: 9000 }));
+  await before.close();
+  const store = await openStore(t, { path });
+  await store.append(indicators(10, 11, { receivedAt: 5000 }));
+  await store.flush();
+  await store.append(indicators(10, 21, { receivedAt: 9500 }));
+  // Everything received at 5000 or later lies behind it: also what was received before the jump.
+  assert.equal(await store.positionBefore(5000), 0);
+  assert.equal(await store.positionBefore(9000), 0);
+  assert.equal(await store.positionBefore(9001), 20);
+  assert.equal(await store.positionBefore(9501), 30);
+});
+
 test("a snapshot has the newest state of each object once, and nothing that is removed", async (t) => {
   const store = await openStore(t);
   const object = { modified: LATE };

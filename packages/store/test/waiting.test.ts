@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { hashOf } from "../src/worker/hash.ts";
-import { at, WaitingRows } from "../src/worker/waiting.ts";
+import { at, WaitingRows } from "../src/worker/waiting-rows.ts";
 
 /** Few keys and many rows, so that chains and buckets are long; and many keys. */
 const row = fc.record({

@@ -6,7 +6,7 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { hashOf } from "./hash.ts";
 import type { StateRow } from "./state.ts";
-import { at, WaitingRows } from "./waiting.ts";
+import { at, WaitingRows } from "./waiting-rows.ts";
 
 /** Rows on their way into the indexes. */
 interface Run {

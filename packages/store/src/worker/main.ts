@@ -4,13 +4,16 @@ import type { DatabaseSync } from "node:sqlite";
 import { parentPort, workerData } from "node:worker_threads";
 import { StoreError, storeError } from "../errors.ts";
 import type { Settings } from "../options.ts";
-import type { Answer, CursorValues, FromWorker, Request, ToWorker, WorkerStatistics } from "../protocol.ts";
-import { type OpenDatabase, openReader, openWriter } from "./database.ts";
+import type { Answer, CursorValues, FromWorker, Opened, Request, ToWorker, WorkerStatistics } from "../protocol.ts";
+import type { ReceiptEvent } from "../receipts.ts";
+import { lockLog, type OpenDatabase, openQuiet, openReader, openWriter } from "./database.ts";
 import { Indexer } from "./indexer.ts";
 import { Pruner } from "./pruner.ts";
 import { Reader } from "./reader.ts";
+import { ReceiptWriter, receiptsAt, subscriptionsOf } from "./receipts.ts";
 import { numberOf } from "./schema.ts";
 import { RESERVATION, StateRow } from "./state.ts";
+import { type ServedLog, WaitingLog } from "./waiting-log.ts";
 import { Writer } from "./writer.ts";
 
 function tell(message: FromWorker, transfer: readonly ArrayBuffer[] = []): void {
@@ -24,7 +27,7 @@ type Question = Exclude<Request, { readonly kind: "prune" | "flush" | "close" }>
 const CURSORS_SINCE = 2;
 
 /** One open log and what works on it. */
-class Log {
+class Log implements ServedLog {
   readonly #settings: Settings;
   readonly #open: OpenDatabase;
   readonly #state: StateRow;
@@ -37,9 +40,19 @@ class Log {
   /** Newest position that was given. */
   #last: number;
 
-  constructor(settings: Settings) {
+  /** @throws StoreError; the database is closed then, and the lock is not */
+  static over(settings: Settings, open: OpenDatabase): Log {
+    try {
+      return new Log(settings, open);
+    } catch (error) {
+      if (open.database.isOpen) open.database.close();
+      throw storeError(error, settings.path);
+    }
+  }
+
+  private constructor(settings: Settings, open: OpenDatabase) {
     this.#settings = settings;
-    this.#open = settings.readOnly ? openReader(settings.path) : openWriter(settings.path);
+    this.#open = open;
     const { database } = this.#open;
     this.#state = new StateRow(database);
     this.#indexedBefore = this.#state.indexed;
@@ -61,6 +74,7 @@ class Log {
       state: this.#state,
       indexer: this.#indexer,
       pruner: this.#pruner,
+      receipts: new ReceiptWriter(this.#open.database),
     };
     return new Writer(parts, {
       committed: (position, reserved, memories) => tell({ kind: "committed", position, reserved, memories }, memories),
@@ -73,7 +87,7 @@ class Log {
     this.#state.save();
   }
 
-  opened(): FromWorker {
+  opened(): Opened {
     const { database } = this.#open;
     const isOld = numberOf(database, "PRAGMA user_version") < CURSORS_SINCE;
     const identity = isOld ? { logId: "", cursors: [] } : identityOf(database);
@@ -92,6 +106,10 @@ class Log {
 
   setCursors(cursors: CursorValues): void {
     this.#writer?.setCursors(cursors);
+  }
+
+  receipts(events: readonly ReceiptEvent[]): void {
+    this.#writer?.receipts(events);
   }
 
   async answer(request: Request): Promise<Answer> {
@@ -146,6 +164,10 @@ class Log {
         return this.#reader.expired(request);
       case "statistics":
         return { statistics: this.#statistics() };
+      case "receipts-at":
+        return { receipts: receiptsAt(this.#open.database, request.position) };
+      case "subscriptions":
+        return { subscriptions: subscriptionsOf(this.#open.database) };
     }
   }
 
@@ -216,7 +238,7 @@ function sizeOf(path: string): number {
   return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
 }
 
-async function serve(log: Log, path: string, id: number, request: Request): Promise<void> {
+async function serve(log: ServedLog, path: string, id: number, request: Request): Promise<void> {
   try {
     const answer = await log.answer(request);
     tell({ kind: "answer", id, answer }, answer.memory === undefined ? [] : [answer.memory]);
@@ -228,10 +250,31 @@ async function serve(log: Log, path: string, id: number, request: Request): Prom
   else log.afterAnswer();
 }
 
-function start(settings: Settings): void {
-  let log: Log;
+/** Opens the log; one whose disk is full is served nevertheless, and opened for writing when there is room. */
+function openLog(settings: Settings): ServedLog {
+  const { path, maxBytes } = settings;
+  if (settings.readOnly) return Log.over(settings, openReader(path));
+  const parts = {
+    open: (lock: DatabaseSync) => Log.over(settings, openWriter(path, maxBytes, lock)),
+    read: () => Log.over({ ...settings, readOnly: true }, openQuiet(path)),
+    tell,
+  };
+  let lock: DatabaseSync | undefined;
   try {
-    log = new Log(settings);
+    lock = lockLog(path);
+    return parts.open(lock);
+  } catch (error) {
+    const failure = storeError(error, path);
+    if (failure.code === "TB_STORE_FULL") return new WaitingLog(settings, failure, lock, parts);
+    lock?.close();
+    throw failure;
+  }
+}
+
+function start(settings: Settings): void {
+  let log: ServedLog;
+  try {
+    log = openLog(settings);
   } catch (error) {
     const { code, message } = storeError(error, settings.path);
     tell({ kind: "refused", error: { code, message } });
@@ -240,6 +283,7 @@ function start(settings: Settings): void {
   parentPort?.on("message", (message: ToWorker) => {
     if (message.kind === "append") log.append(message.memory, message.used, message.last, message.cursors);
     else if (message.kind === "cursors") log.setCursors(message.cursors);
+    else if (message.kind === "receipts") log.receipts(message.events);
     else void serve(log, settings.path, message.id, message.request);
   });
   tell(log.opened());

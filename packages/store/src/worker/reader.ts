@@ -147,9 +147,11 @@ export class Reader {
   byValue({ value, objectPath, limit }: RequestOf<"by-value">): Answer {
     const key = hashOf(value);
     const waiting = this.#indexer.positionsOfValue(key);
-    const query = "SELECT seq FROM by_value WHERE key = ? ORDER BY seq DESC LIMIT ?";
+    const query = "SELECT seq FROM by_value WHERE key = ? AND seq > ? ORDER BY seq DESC LIMIT ?";
     // With a path, some of the positions may not count.
-    const entries = this.#all(query, [key, objectPath === undefined ? limit : limit * 4]) as [number][];
+    const entries = this.#all(query, [key, this.#state.floor, objectPath === undefined ? limit : limit * 4]) as [
+      number,
+    ][];
     const order = [...new Set([...waiting, ...entries.map(([seq]) => seq)])].sort((a, b) => b - a);
     const isWanted = (row: Row): boolean =>
       row.value === value && (objectPath === undefined || row.objectPath === objectPath);

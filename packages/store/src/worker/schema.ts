@@ -19,6 +19,9 @@ export type Migration = (database: DatabaseSync) => void;
  * - state: one row. Positions up to `reserved` may have been given; rows up to `floor` are removed, whether or not they
  *   are still there. `log_id` tells this log from every other one.
  * - cursors: numbers that others keep under names.
+ * - receipt_subscriptions: who subscribed; `position` and `marked_at` are of the last mark (or of the start).
+ * - receipt_marks: who had got how far, and when; `handed` and `lost` count from the mark before.
+ * - sweep: one row. Index entries of rows up to its `floor` are gone (pruner.ts).
  */
 export const MIGRATIONS: readonly Migration[] = [
   (database) =>
@@ -53,6 +56,20 @@ export const MIGRATIONS: readonly Migration[] = [
     `);
     database.prepare("UPDATE state SET log_id = ?").run(randomUUID());
   },
+  (database) =>
+    database.exec(`
+      CREATE TABLE receipt_subscriptions (
+        id INTEGER PRIMARY KEY, plugin TEXT NOT NULL, name TEXT NOT NULL, topics TEXT NOT NULL, filter TEXT,
+        start INTEGER NOT NULL, opened_at INTEGER NOT NULL, closed_at INTEGER, position INTEGER NOT NULL,
+        marked_at INTEGER NOT NULL
+      ) STRICT;
+      CREATE TABLE receipt_marks (
+        subscription INTEGER NOT NULL, position INTEGER NOT NULL, at INTEGER NOT NULL, handed INTEGER NOT NULL,
+        lost INTEGER NOT NULL, PRIMARY KEY (subscription, position)
+      ) STRICT, WITHOUT ROWID;
+      CREATE TABLE sweep (id INTEGER PRIMARY KEY CHECK (id = 1), floor INTEGER NOT NULL) STRICT;
+      INSERT INTO sweep VALUES (1, 0);
+    `),
 ];
 
 export function numberOf(database: DatabaseSync, query: string): number {

@@ -9,9 +9,12 @@ import { blockOf } from "../codec/layout.ts";
 import { type ErrorMessage, type StoreError, storeError } from "../errors.ts";
 import type { Settings } from "../options.ts";
 import type { CursorValues } from "../protocol.ts";
+import type { ReceiptEvent } from "../receipts.ts";
+import { Checkpoints } from "./checkpoints.ts";
 import { hashOf } from "./hash.ts";
 import type { Indexer } from "./indexer.ts";
 import type { Pruner } from "./pruner.ts";
+import type { ReceiptWriter } from "./receipts.ts";
 import { numberOf } from "./schema.ts";
 import { RESERVATION, type StateRow } from "./state.ts";
 
@@ -37,6 +40,7 @@ export interface WriterParts {
   readonly state: StateRow;
   readonly indexer: Indexer;
   readonly pruner: Pruner;
+  readonly receipts: ReceiptWriter;
 }
 
 const INSERT = "INSERT OR IGNORE INTO log VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
@@ -56,12 +60,14 @@ export class Writer {
   #state: "ok" | "stalled" | "failed" = "ok";
   #error: StoreError | undefined;
   #begun = 0;
+  readonly #checkpoints: Checkpoints;
   #timer: NodeJS.Timeout | undefined;
   #chores: NodeJS.Immediate | undefined;
 
   constructor(parts: WriterParts, events: WriterEvents) {
     this.#parts = parts;
     this.#events = events;
+    this.#checkpoints = new Checkpoints(parts.database, parts.settings);
     this.#insert = parts.database.prepare(INSERT);
     this.#mark = parts.database.prepare("INSERT OR IGNORE INTO times VALUES (?, ?, ?)");
     this.#setCursor = parts.database.prepare("INSERT OR REPLACE INTO cursors VALUES (?, ?)");
@@ -107,6 +113,17 @@ export class Writer {
     this.#attempt(() => this.#commit());
   }
 
+  /** Writes receipts with the next commit. */
+  receipts(events: readonly ReceiptEvent[]): void {
+    if (this.#state === "failed") return;
+    this.#parts.receipts.take(events);
+    if (this.#state !== "ok") return;
+    this.#attempt(() => {
+      this.#begin();
+      this.#parts.receipts.write(events);
+    });
+  }
+
   /** Commits what there is. @throws StoreError when it cannot be written now */
   flush(): void {
     if (this.#state === "ok") this.#attempt(() => this.#commit());
@@ -117,16 +134,23 @@ export class Writer {
   /** Looks at the age of the oldest. */
   retain(): void {
     this.#parts.pruner.ageIsDue();
+    this.#parts.receipts.pruningIsDue(this.#parts.state.floor);
     this.#scheduleChores();
   }
 
   /** Prunes all there is to prune, a slice per turn. */
   async prune(): Promise<void> {
     this.#parts.pruner.ageIsDue();
-    // One quiet look is not enough: what was waiting for a commit may have become due by it.
+    await this.#untilQuiet();
+    this.#parts.receipts.pruningIsDue(this.#parts.state.floor);
+    await this.#untilQuiet();
+    if (this.#error !== undefined) throw this.#error;
+  }
+
+  /** One quiet look is not enough: what was waiting for a commit may have become due by it. */
+  async #untilQuiet(): Promise<void> {
     for (let quiet = 0; this.#state === "ok" && quiet < 2; quiet = this.#isBusy() ? 0 : quiet + 1)
       await new Promise((resolve) => setImmediate(resolve));
-    if (this.#error !== undefined) throw this.#error;
   }
 
   #isBusy(): boolean {
@@ -212,7 +236,7 @@ export class Writer {
   }
 
   #commit(): void {
-    const { database, state, indexer, pruner } = this.#parts;
+    const { database, state, indexer, pruner, receipts } = this.#parts;
     if (this.#cursors.size > 0) this.#begin();
     if (!database.isTransaction) return;
     clearTimeout(this.#timer);
@@ -223,6 +247,8 @@ export class Writer {
     this.#cursors.clear();
     indexer.committed();
     pruner.committed();
+    receipts.committed();
+    this.#checkpoints.committed();
     const chunks = this.#chunks;
     this.#chunks = [];
     const position = chunks.at(-1)?.last;
@@ -238,7 +264,7 @@ export class Writer {
 
   /** Chores for a bounded time. @returns whether there may be more */
   #work(): boolean {
-    const { indexer, pruner } = this.#parts;
+    const { indexer, pruner, receipts, state } = this.#parts;
     const until = performance.now() + CHORES_BUDGETS[pruner.pressure];
     let busy = true;
     while (busy && performance.now() < until) {
@@ -251,6 +277,11 @@ export class Writer {
       if (pruner.isDue) {
         this.#begin();
         busy = pruner.step(Date.now()) || busy || indexer.due;
+      }
+      if (receipts.isDue) {
+        this.#begin();
+        receipts.step(state.floor);
+        busy = true;
       }
     }
     return busy;
@@ -270,7 +301,7 @@ export class Writer {
 
   /** The disk is full or fails: everything since the last commit is taken back, and written again later. */
   #stall(error: StoreError): void {
-    const { database, state, indexer, pruner, settings } = this.#parts;
+    const { database, state, indexer, pruner, receipts, settings } = this.#parts;
     clearTimeout(this.#timer);
     this.#timer = undefined;
     try {
@@ -281,6 +312,7 @@ export class Writer {
     }
     indexer.rolledBack();
     pruner.rolledBack();
+    receipts.rolledBack();
     const isNew = this.#error?.code !== error.code;
     this.#error = error;
     this.#state = error.retryable && error.code !== "TB_STORE_FAILED" ? "stalled" : "failed";
@@ -300,6 +332,7 @@ export class Writer {
     this.#attempt(() => {
       this.#begin();
       for (const chunk of this.#chunks) this.#insertChunk(chunk);
+      this.#parts.receipts.writeAgain();
       this.#commit();
       this.#state = "ok";
       this.#error = undefined;
