@@ -1,5 +1,5 @@
 /** Who got a message: the subscriptions that were open when it passed and that wanted it. */
-import { type ContentFilter, compileFilter, type StixMessage, TOPICS } from "@threatbus/core";
+import { type ContentFilter, compileFilter, contentFilterSchema, type StixMessage, TOPICS } from "@threatbus/core";
 import { parseStix } from "@threatbus/stix";
 import type { LogRecord, Store } from "@threatbus/store";
 import { safe } from "../../terminal.ts";
@@ -27,8 +27,14 @@ export interface Receipt {
 type Outcome = "delivered" | "perhaps lost" | "pending" | "ended";
 
 /** All subscriptions that were open when a position passed. */
-async function receiptsAt(_store: Store, _position: number): Promise<readonly Receipt[]> {
-  return [];
+async function receiptsAt(store: Store, position: number): Promise<readonly Receipt[]> {
+  const receipts = await store.receiptsAt(position);
+  return receipts.map((each) => ({ ...each, filter: filterOf(each.filter) }));
+}
+
+/** A filter that this version does not know lets everything through. */
+function filterOf(filter: unknown): ContentFilter | undefined {
+  return contentFilterSchema.safeParse(filter).data;
 }
 
 /** The subscriptions that a record was meant for. */
