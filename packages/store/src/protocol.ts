@@ -1,8 +1,8 @@
 /** What the main thread and the worker say to each other. Bulk goes in transferred buffers (codec/layout.ts). */
 import type { StixType } from "@threatbus/stix";
 import type { ErrorMessage } from "./errors.ts";
-import type { ObjectState } from "./records.ts";
 import type { Receipt, ReceiptEvent, SubscriptionRecord } from "./receipts.ts";
+import type { ObjectState } from "./records.ts";
 
 /** What is asked of the log; every one is answered. */
 export type Request =

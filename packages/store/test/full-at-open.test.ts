@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { cpSync, existsSync, mkdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { checkLog, Store, type LogState } from "@threatbus/store";
+import { checkLog, type LogState, Store } from "@threatbus/store";
 import { canMount, fill, mountSmall } from "./small-disk.ts";
 import { collect, indicator, indicatorId, indicators, positions } from "./support.ts";
 
@@ -24,7 +24,7 @@ async function openStalled(t: TestContext, path: string): Promise<{ store: Store
 /** Nothing is taken, nobody waits, and everything is counted. */
 async function assertTakesNothing(store: Store): Promise<void> {
   const before = store.last;
-  assert.deepEqual(await store.append(indicators(3)), { first: 0, last: 0, dropped: 3, durable: false });
+  assert.deepEqual(await store.append(indicators(3)), { first: 0, last: 0, dropped: [0, 1, 2] });
   assert.equal((await store.statistics()).dropped.stalled, 3);
   assert.equal(store.last, before);
   await assert.rejects(store.flush(), { code: "TB_STORE_FULL" });
@@ -99,7 +99,8 @@ for (const hasFolder of canMount ? [true, false] : []) {
     await assertTakesNothing(store);
     await resume(store, ballast);
     assert.deepEqual(states.at(-1), ["ok", undefined]);
-    assert.deepEqual(await store.append([indicator(1)]), { first: 1, last: 1, dropped: 0, durable: false });
+    assert.match(store.id, /^[0-9a-f-]{36}$/);
+    assert.deepEqual(await store.append([indicator(1)]), { first: 1, last: 1, dropped: [] });
     const id = store.receipts.open({ plugin: "p", name: "n", topics: [], filter: undefined, start: 0 });
     store.receipts.mark({ subscription: id, position: 1, handed: 1, lost: 0, at: 5 });
     assert.equal((await store.receiptsAt(1))[0]?.handedBy, 5);

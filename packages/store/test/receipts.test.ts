@@ -5,8 +5,8 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
-import { checkLog, type Receipt, Store } from "@threatbus/store";
 import type { ReceiptSubscription } from "@threatbus/core";
+import { checkLog, type Receipt, Store } from "@threatbus/store";
 import { type ReceiptEvent, ReceiptQueue } from "../src/receipts.ts";
 import { openWriter } from "../src/worker/database.ts";
 import { ReceiptWriter, receiptsAt, subscriptionsOf } from "../src/worker/receipts.ts";
@@ -50,7 +50,7 @@ test("a mark answers for every position up to its own, and for what was lost sin
   assert.deepEqual([receipt?.plugin, receipt?.start, receipt?.closedAt], ["zeek", 0, undefined]);
 });
 
-test("one that ended is left out where it never got, and every subscription is listed with its last position", async (t) => {
+test("one that ended before it got there is named where it was open, and every subscription is listed with its last position", async (t) => {
   const path = folderOf(t);
   const store = await openStore(t, { path });
   await store.append(indicators(30));
@@ -66,7 +66,13 @@ test("one that ended is left out where it never got, and every subscription is l
       ["xxxxx", false],
     ],
   );
-  assert.deepEqual(short(await store.receiptsAt(11)), [["x".repeat(300), undefined, 0]]);
+  assert.deepEqual(short(await store.receiptsAt(11)), [
+    ["ended", undefined, 0],
+    ["x".repeat(300), undefined, 0],
+  ]);
+  // What was received after its end was never meant for it.
+  const { last } = await store.append(indicators(1, 31, { receivedAt: Date.now() + 60_000 }));
+  assert.deepEqual(short(await store.receiptsAt(last)), [["x".repeat(300), undefined, 0]]);
   const all = await store.subscriptions();
   assert.deepEqual(
     all.map(({ position, markedAt, openedAt }) => [position, markedAt === openedAt]),

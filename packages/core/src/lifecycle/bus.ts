@@ -266,6 +266,7 @@ export class ThreatBus {
   }
 
   #contextOf({ name, config }: ConfiguredPlugin<AppPluginDefinition>): AppContext {
+    const log = this.#log;
     return {
       config,
       logger: this.#logger.child({ component: name }),
@@ -273,7 +274,10 @@ export class ThreatBus {
       metrics: this.#metrics,
       signal: this.#abort.signal,
       messages: createMessageFactory(name),
-      logId: this.#log?.id,
+      get logId() {
+        // Not known before there has been room for a new log on its disk.
+        return log?.id === "" ? undefined : log?.id;
+      },
       createOutq: (options) => this.#subscriptions.createOutq(name, options),
       subscribe: (topics, queue, seconds = 0, from) => this.#subscriptions.subscribe(topics, queue, seconds, from),
       unsubscribe: (queue) => this.#subscriptions.unsubscribe(queue),
