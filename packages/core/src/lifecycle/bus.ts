@@ -129,6 +129,8 @@ export class ThreatBus {
       this.#reportConcerns();
       return { addresses, failed: this.#failed };
     } catch (error) {
+      this.#withdrawals?.stop();
+      await this.#withdrawals?.join();
       await this.#log?.close();
       clearInterval(this.#alive);
       throw error;
