@@ -23,6 +23,13 @@ const END_TEXT: Readonly<Record<Exclude<EndReason, "unsubscribed" | "shutdown">,
   abandoned: "subscription ended: it was made too late to tell its app",
 };
 
+/** What every log line about an end carries. */
+interface EndFields {
+  readonly subscription: string;
+  readonly reason: EndReason;
+  readonly undelivered: number;
+}
+
 /** A subscription was refused; the message is for the app. */
 export class RefusedError extends Error {
   override readonly name = "RefusedError";
@@ -113,7 +120,7 @@ export class Subscriptions {
       },
     });
     const snapshotId = await this.#subscribe(request, outq);
-    const subscription = this.#register(topic, name, request.topics, outq);
+    const subscription = this.#register(topic, name, request, outq);
     subscription.snapshotId = snapshotId;
     overflow.end = () => void this.end(subscription, "overflow");
     if (overflow.full) overflow.end();
@@ -123,7 +130,7 @@ export class Subscriptions {
   async #subscribe(request: SubscribeRequest, outq: Outq): Promise<string | undefined> {
     const { context } = this.#parts;
     try {
-      const snapshotId = await context.subscribe(request.topics, outq, request.snapshotSeconds);
+      const snapshotId = await context.subscribe(request.topics, outq, request.snapshotSeconds, request.from);
       if (this.#closed) throw new RefusedError("shutting down");
       return snapshotId;
     } catch (error) {
@@ -132,7 +139,7 @@ export class Subscriptions {
     }
   }
 
-  #register(topic: string, name: string, topics: readonly string[], outq: Outq): Subscription {
+  #register(topic: string, name: string, request: SubscribeRequest, outq: Outq): Subscription {
     const { context, xpub, attachments, clock } = this.#parts;
     const { config } = context;
     const limits = {
@@ -140,17 +147,30 @@ export class Subscriptions {
       heartbeatTimeout: config.heartbeat_timeout,
       linger: config.linger,
     };
+    const { topics, positions = false } = request;
+    const { logId } = context;
     const sender = xpub.sender(topic);
     const outbound = new Outbound({
       name: `zmq ${name}`,
       outq,
       sender,
       budget: this.#budget,
+      positions,
       onUnreachable: () => attachments.lost(subscription),
       supervision: context,
     });
     const liveness = new Liveness(limits, clock, (reason) => void this.end(subscription, reason));
-    const subscription = new Subscription({ topic, name, topics, outq, sender, outbound, liveness });
+    const subscription = new Subscription({
+      topic,
+      name,
+      topics,
+      outq,
+      sender,
+      outbound,
+      liveness,
+      logId,
+      positions,
+    });
     this.#byTopic.set(topic, subscription);
     attachments.add(subscription);
     outbound.start();
@@ -158,21 +178,34 @@ export class Subscriptions {
   }
 
   async #end(subscription: Subscription, reason: EndReason): Promise<void> {
-    const { context, attachments, metrics, reports } = this.#parts;
+    const { attachments, metrics, reports } = this.#parts;
     attachments.delete(subscription);
     metrics.ended.inc({ reason });
     await subscription.stop();
     const { outq, outbound, name } = subscription;
     const undelivered = outq.size + outbound.unsent;
+    const resumable = undelivered > 0 ? subscription.resumePosition : undefined;
     if (outbound.unsent > 0) {
       reports.undelivered("subscription-ended", outbound.unsent, name);
       outq.abandon(outbound.unsent);
     }
     await this.#giveBack(outq);
     const fields = { subscription: name, reason, undelivered };
-    if (reason !== "unsubscribed" && reason !== "shutdown") context.logger.warn(fields, END_TEXT[reason]);
-    else if (undelivered > 0) context.logger.warn(fields, "subscription ended with messages that were not delivered");
-    else context.logger.debug(fields, "subscription ended");
+    this.#report(fields, resumable);
+  }
+
+  #report(fields: EndFields, resumePosition: number | undefined): void {
+    const { logger } = this.#parts.context;
+    const { reason, undelivered } = fields;
+    const unexpected = reason !== "unsubscribed" && reason !== "shutdown";
+    if (resumePosition !== undefined) {
+      const text = `what was not delivered is in the durable log: its app can resume from position ${resumePosition}`;
+      const line = { ...fields, resumePosition };
+      if (unexpected) logger.warn(line, `${END_TEXT[reason]}; ${text}`);
+      else logger.info(line, `subscription ended; ${text}`);
+    } else if (unexpected) logger.warn(fields, END_TEXT[reason]);
+    else if (undelivered > 0) logger.warn(fields, "subscription ended with messages that were not delivered");
+    else logger.debug(fields, "subscription ended");
   }
 
   async #giveBack(outq: Outq): Promise<void> {
