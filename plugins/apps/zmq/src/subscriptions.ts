@@ -1,4 +1,4 @@
-import { type AppContext, messageOf, type Outq, type SnapshotRequestMessage } from "@threatbus/core";
+import { type AppContext, messageOf, type Outq, type SnapshotRequestMessage, ThreatBusError } from "@threatbus/core";
 import type { Xpub } from "@threatbus/zmtp";
 import type { Attachments } from "./attachments.ts";
 import type { Clock } from "./clock.ts";
@@ -68,7 +68,7 @@ export class Subscriptions {
 
   /**
    * Makes a subscription with a new p2p topic. Nothing is left behind when it fails.
-   * @throws RefusedError when there are too many, or when the plugin is stopping.
+   * @throws RefusedError when there are too many, or when the plugin is stopping; ThreatBusError TB_NO_LOG.
    */
   async add(request: SubscribeRequest): Promise<Subscription> {
     const { config } = this.#parts.context;
@@ -105,6 +105,9 @@ export class Subscriptions {
 
   async #make(request: SubscribeRequest): Promise<Subscription> {
     const { context } = this.#parts;
+    if (request.from !== undefined && context.logId === undefined) {
+      throw new ThreatBusError("TB_NO_LOG", "the durable log is off");
+    }
     const topic = this.#newTopic();
     const name = `${request.name ?? "app"}/${topic.slice(0, 6)}`;
     const overflow: { full: boolean; end?: () => void } = { full: false };

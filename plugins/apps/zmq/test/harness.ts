@@ -10,7 +10,6 @@ import {
   type OutqOptions,
   type SightingMessage,
   type StartPosition,
-  ThreatBusError,
   TOPICS,
 } from "@threatbus/core";
 import definition from "../src/index.ts";
@@ -154,9 +153,6 @@ export class Harness {
     from?: StartPosition,
   ): Promise<string | undefined> {
     await this.#options.beforeSubscribe?.();
-    if (from !== undefined && this.#options.logId === undefined) {
-      throw new ThreatBusError("TB_NO_LOG", "the durable log is off");
-    }
     this.starts.push(from);
     const list = typeof topics === "string" ? [topics] : topics;
     this.outqs.set(queue, list);
