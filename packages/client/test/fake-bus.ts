@@ -178,12 +178,12 @@ export class FakeBus {
     this.deliverRaw(to, encodePositionFrame(to.p2pTopic, this.log.last));
   }
 
-  /** Breaks the connections that messages go out on; subscriptions are kept, and new ones are told another port. */
+  /** Breaks the connections that messages go out on; subscriptions are kept, and the port is the same. */
   async breakConnections(): Promise<void> {
     const broken = this.#xpub;
     this.#xpub = this.#newXpub();
-    this.#ports.pub = (await this.#xpub.bind({ host: HOST, port: 0 })).port;
     await broken.close();
+    await this.#xpub.bind({ host: HOST, port: this.#ports.pub });
   }
 
   deliver(to: FakeSubscription, type: string, payload: string): void {
