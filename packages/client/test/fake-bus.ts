@@ -13,7 +13,7 @@ export interface FakeSubscription {
   readonly p2pTopic: string;
   readonly request: SubscribeRequest;
   readonly outq: Buffer[];
-  readonly sender: TopicSender;
+  sender: TopicSender;
   draining: boolean;
 }
 
@@ -182,6 +182,7 @@ export class FakeBus {
   async breakConnections(): Promise<void> {
     const broken = this.#xpub;
     this.#xpub = this.#newXpub();
+    for (const one of this.subscriptions.values()) one.sender = this.#xpub.sender(one.p2pTopic);
     await broken.close();
     await this.#xpub.bind({ host: HOST, port: this.#ports.pub });
   }
