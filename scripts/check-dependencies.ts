@@ -26,11 +26,19 @@ interface Member {
   readonly manifest: Manifest;
 }
 
-/** Which packages of ours the sources of a folder may import; tests and benches may import all but other plugins. */
-const LAYERS: readonly { readonly folder: RegExp; readonly imports: readonly string[] }[] = [
+/** Which packages of ours the sources of some folders may import. */
+interface Layer {
+  readonly folder: RegExp;
+  readonly imports: readonly string[];
+  /** Only with `import type`, of which nothing is left when the program runs. */
+  readonly types?: readonly string[];
+}
+
+/** Tests and benches may import all but other plugins. */
+const LAYERS: readonly Layer[] = [
   { folder: /^packages\/(stix|zmtp|zeek-broker)$/, imports: [] },
   { folder: /^packages\/core$/, imports: ["@threatbus/stix"] },
-  { folder: /^packages\/store$/, imports: ["@threatbus/stix"] },
+  { folder: /^packages\/store$/, imports: ["@threatbus/stix"], types: ["@threatbus/core"] },
   { folder: /^packages\/client$/, imports: ["@threatbus/stix", "@threatbus/zmtp"] },
   { folder: /^packages\/testkit$/, imports: ["@threatbus/core", "@threatbus/stix"] },
   {
@@ -48,12 +56,15 @@ const LAYERS: readonly { readonly folder: RegExp; readonly imports: readonly str
       "@threatbus/client",
       "@threatbus/core",
       "@threatbus/stix",
+      "@threatbus/store",
     ],
   },
   { folder: /^benchmark$/, imports: ["@threatbus/client", "@threatbus/stix", "@threatbus/zmtp"] },
 ];
 
 const IMPORT = /(?:^|[}\s])from\s+"([^"\n]+)"|\bimport\s*\(\s*"([^"\n]+)"|^\s*import\s+"([^"\n]+)"/gm;
+/** Without the forms that leave something behind: `import { type A }` still loads the module. */
+const TYPE_IMPORT = /^\s*(?:import|export)\s+type\s[^"']*?\sfrom\s+"([^"\n]+)"/gm;
 const ROOT = resolve(process.argv[2] ?? join(import.meta.dirname, ".."));
 
 const root = readManifest("package.json");
@@ -61,8 +72,8 @@ const members = await findMembers();
 const violations: string[] = [];
 for (const member of members) {
   for await (const file of glob(`${member.folder}/**/*.ts`, { cwd: ROOT, exclude: ["**/node_modules"] })) {
-    for (const specifier of importsOf(file)) {
-      const reason = objection(member, file, specifier);
+    for (const { specifier, isType } of importsOf(file)) {
+      const reason = objection(member, file, specifier, isType);
       if (reason !== undefined) violations.push(`${file}: "${specifier}" ${reason}`);
     }
   }
@@ -83,20 +94,25 @@ function readManifest(file: string): Manifest {
   return JSON.parse(readFileSync(join(ROOT, file), "utf8")) as Manifest;
 }
 
-/** The specifiers of one file, without its comments: examples in documentation are not imports. */
-function importsOf(file: string): string[] {
+/** The imports of one file, without its comments: examples in documentation are not imports. */
+function importsOf(file: string): { readonly specifier: string; readonly isType: boolean }[] {
   const text = readFileSync(join(ROOT, file), "utf8").replaceAll(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm, "");
-  return [...text.matchAll(IMPORT)].map((match) => match[1] ?? match[2] ?? match[3] ?? "");
+  const types = [...text.matchAll(TYPE_IMPORT)].map((match) => ({ specifier: match[1] ?? "", isType: true }));
+  const values = [...text.replaceAll(TYPE_IMPORT, "").matchAll(IMPORT)].map((match) => ({
+    specifier: match[1] ?? match[2] ?? match[3] ?? "",
+    isType: false,
+  }));
+  return [...types, ...values];
 }
 
 /** Says why a file may not import something; undefined when it may. */
-function objection(member: Member, file: string, specifier: string): string | undefined {
+function objection(member: Member, file: string, specifier: string, isType: boolean): string | undefined {
   const isSource = !/\/(test|bench)\//.test(file);
   if (specifier.startsWith(".")) return relativeObjection(member, file, specifier, isSource);
   if (isBuiltin(specifier)) return undefined;
   const name = packageName(specifier);
   if (name === member.manifest.name) return undefined;
-  return declarationObjection(member, name, isSource) ?? layerObjection(member, name, specifier, isSource);
+  return declarationObjection(member, name, isSource) ?? layerObjection(member, name, specifier, isSource, isType);
 }
 
 /** Tests may use the project's own scripts; no source may leave its package. */
@@ -116,14 +132,23 @@ function declarationObjection(member: Member, name: string, isSource: boolean): 
     : `is not listed in ${member.folder}/package.json`;
 }
 
-function layerObjection(member: Member, name: string, specifier: string, isSource: boolean): string | undefined {
+function layerObjection(
+  member: Member,
+  name: string,
+  specifier: string,
+  isSource: boolean,
+  isType: boolean,
+): string | undefined {
   const target = members.find((each) => each.manifest.name === name);
   if (target === undefined) return undefined;
   const layer = LAYERS.find((each) => each.folder.test(member.folder));
   if (layer === undefined) return `is imported by ${member.folder}, which has no layer: add it to LAYERS`;
   const isPlugin = member.folder.startsWith("plugins/") && target.folder.startsWith("plugins/");
   if (isPlugin) return "is another plugin: plugins never import one another";
-  if (isSource && !layer.imports.includes(name)) return `is not a layer below ${member.folder}`;
+  if (isSource && !layer.imports.includes(name)) {
+    if (layer.types?.includes(name) !== true) return `is not a layer below ${member.folder}`;
+    if (!isType) return `may only be imported with "import type" by ${member.folder}`;
+  }
   const entry = `.${specifier.slice(name.length)}`;
   return entry in (target.manifest.exports ?? {}) ? undefined : `is not exported by ${name}`;
 }

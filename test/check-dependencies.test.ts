@@ -14,6 +14,7 @@ const MEMBERS: readonly (readonly [folder: string, name: string, dependencies: r
   ["packages/zmtp", "@threatbus/zmtp", []],
   ["packages/core", "@threatbus/core", ["@threatbus/stix", "@threatbus/zmtp", "@threatbus/testkit", "zod"]],
   ["packages/testkit", "@threatbus/testkit", ["@threatbus/core"]],
+  ["packages/store", "@threatbus/store", ["@threatbus/core"]],
   ["packages/novel", "@threatbus/novel", ["@threatbus/stix"]],
   ["plugins/apps/one", "@threatbus/app-one", ["@threatbus/core", "@threatbus/app-two"]],
   ["plugins/apps/two", "@threatbus/app-two", ["@threatbus/core"]],
@@ -50,6 +51,8 @@ test("what keeps to the layers passes", (t) => {
     "packages/core/src/comments.ts": '/** import { x } from "@threatbus/app-one"; */\n// from "@threatbus/app-one"\n',
     "packages/core/test/a.test.ts":
       'import { t } from "@threatbus/testkit";\nimport fc from "fast-check";\nimport { s } from "../../../scripts/child.ts";\n',
+    "packages/store/src/a.ts":
+      'import type { A } from "@threatbus/core";\nexport type {\n  B,\n} from "@threatbus/core";\nimport "./b.ts";\n',
     "benchmark/src/main.ts": 'import { s } from "../../scripts/child.ts";\n',
     "packages/core/node_modules/zod/index.ts": 'import "@threatbus/app-one";\n',
   };
@@ -81,6 +84,12 @@ const BROKEN: Readonly<Record<string, readonly [file: string, text: string, spec
     'export { x } from "@threatbus/zmtp";',
     "@threatbus/zmtp",
     "is not a layer below packages/core",
+  ],
+  "a value of a layer of which only types may be used": [
+    "packages/store/src/a.ts",
+    'import type { A } from "@threatbus/core";\nimport { type B } from "@threatbus/core";',
+    "@threatbus/core",
+    'may only be imported with "import type" by packages/store',
   ],
   "the test kit in a source": [
     "packages/core/src/a.ts",

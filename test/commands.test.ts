@@ -30,10 +30,14 @@ test("the documentation names only commands, options and example files that ther
       seen += 1;
       const [first = "run", ...rest] = words(line);
       const command = program.commands.find((each) => each.name() === first);
-      const options = [...program.options, ...(command?.options ?? [])].flatMap(({ short, long }) => [short, long]);
+      const isGroup = (command?.commands.length ?? 0) > 0;
+      const below = command?.commands.find((each) => each.name() === rest[0]);
+      const takers = [program, command, below].flatMap((each) => each?.options ?? []);
+      const options = takers.flatMap(({ short, long }) => [short, long]);
       const strange = [first, ...rest].filter((word, place) => {
         if (word.startsWith("docs/")) return !existsSync(join(ROOT, word));
         if (word.startsWith("-")) return word !== "-" && !["--help", ...options].includes(word);
+        if (place === 1 && isGroup) return below === undefined;
         return place === 0 && command === undefined;
       });
       if (strange.length > 0) unknown.push(`${file}: threatbus ${line}: ${strange.join(" ")}`);

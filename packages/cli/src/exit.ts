@@ -26,6 +26,8 @@ function exitCodeOf(error: Error): number {
   return "code" in error && error.code === "INVALID_OPTIONS" ? EXIT.usage : EXIT.failure;
 }
 
+/** The name of a setting stays as it is. */
 function capitalised(text: string): string {
+  if (/^\w+\.\w/.test(text)) return text;
   return text.charAt(0).toUpperCase() + text.slice(1);
 }

@@ -1,6 +1,8 @@
 import { readFile } from "node:fs/promises";
-import { Argument, Command, InvalidArgumentError, Option } from "commander";
+import { Argument, Command, Option } from "commander";
 import { z } from "zod";
+import { configOption, portNumber, positive, positiveInteger } from "./arguments.ts";
+import { addLog } from "./commands/log/commands.ts";
 
 const manifestSchema = z.object({ version: z.string(), description: z.string() });
 
@@ -22,12 +24,10 @@ export async function createProgram(): Promise<Command> {
   addBus(program);
   addClients(program);
   addChecks(program);
+  addLog(program);
   addHelpers(program);
   return program;
 }
-
-const configOption = () =>
-  new Option("-c, --config <file>", "configuration file; without it ./config.yaml, else the built-in defaults");
 
 interface BusOptions {
   readonly config?: string;
@@ -142,21 +142,4 @@ function addHelpers(program: Command): void {
     .action(async (shell: "bash" | "zsh" | "fish") =>
       (await import("./commands/completion.ts")).completion(shell, program),
     );
-}
-
-function positive(text: string): number {
-  const value = Number(text);
-  if (Number.isFinite(value) && value > 0 && value <= 86_400) return value;
-  throw new InvalidArgumentError("Expected seconds from above 0 to 86400.");
-}
-
-function positiveInteger(text: string): number {
-  if (/^[1-9]\d{0,14}$/.test(text)) return Number(text);
-  throw new InvalidArgumentError("Expected a whole number from 1.");
-}
-
-function portNumber(text: string): number {
-  const value = /^\d{1,5}$/.test(text) ? Number(text) : 0;
-  if (value >= 1 && value <= 65_535) return value;
-  throw new InvalidArgumentError("Expected a port from 1 to 65535.");
 }

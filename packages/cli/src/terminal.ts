@@ -10,7 +10,9 @@ export type Style = keyof typeof STYLES;
 export function endOnClosedPipe(): void {
   for (const stream of [process.stdout, process.stderr]) {
     stream.on("error", (error: NodeJS.ErrnoException) => {
-      process.exit(error.code === "EPIPE" ? EXIT.ok : EXIT.failure);
+      if (error.code === "EPIPE") process.exit(EXIT.ok);
+      if (stream === process.stdout) complain(`threatbus: cannot write standard output: ${error.message}`);
+      process.exit(EXIT.failure);
     });
   }
 }

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 
-const BIN = fileURLToPath(new URL("../bin/threatbus.ts", import.meta.url));
+export const BIN = fileURLToPath(new URL("../bin/threatbus.ts", import.meta.url));
 
 export interface Outcome {
   readonly code: number | null;

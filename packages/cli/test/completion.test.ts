@@ -18,7 +18,7 @@ test("the scripts name every command and every option", async (t) => {
   const { commands } = await createProgram();
   for (const shell of SHELLS) {
     const text = await script(t, shell);
-    for (const command of commands) {
+    for (const command of commands.flatMap((each) => [each, ...each.commands])) {
       const options = command.options.flatMap(({ long }) => (long == null ? [] : [long.slice(2)]));
       for (const word of [command.name(), ...options]) {
         assert.match(text, new RegExp(`(?<![\\w-])(--)?${word}(?![\\w-])`), `${shell}: ${word}`);
@@ -40,8 +40,14 @@ const CASES: readonly (readonly [words: readonly string[], offered: string])[] =
   [["subscribe", "--format", ""], "json pretty"],
   [["subscribe", "stix2/i"], "stix2/indicator"],
   [["publish", ""], ""],
+  [["log", "backup", ""], ""],
   [["publish", "--manage", ""], ""],
   [["completion", ""], "bash zsh fish"],
+  [["log", ""], "stats tail get find export import check backup prune"],
+  [["-c", "config.yaml", "log", "--path", "x.db", "ex"], "export"],
+  [["log", "--p"], "--path"],
+  [["log", "export", "--format", ""], "jsonl bundle"],
+  [["log", "export", "--s"], "--since --states"],
 ];
 
 test("bash offers commands, options, their values and topics, and leaves files to itself", async (t) => {

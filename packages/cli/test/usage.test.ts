@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { closeSync, openSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 import { createProgram } from "../src/index.ts";
-import { busConfig, configFolder, GOOD, run, start } from "./command.ts";
+import { BIN, busConfig, configFolder, GOOD, run, start } from "./command.ts";
 
 test("--version is that of package.json, and --help names every command", async (t) => {
   const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
@@ -148,4 +149,16 @@ test("a reader that goes away ends the command quietly", async (t) => {
   running.closeOutput();
   const { code, stderr } = await running.ended;
   assert.deepEqual([code, stderr], [0, ""]);
+});
+
+test("output that cannot be written is said, with exit code 1", () => {
+  // A file that is open for reading only.
+  const output = openSync(BIN, "r");
+  const child = spawnSync(process.execPath, [BIN, "--version"], {
+    stdio: ["ignore", output, "pipe"],
+    encoding: "utf8",
+  });
+  closeSync(output);
+  assert.equal(child.status, 1);
+  assert.match(child.stderr, /^threatbus: cannot write standard output: .+\n$/);
 });

@@ -88,5 +88,5 @@ export {
 export { type CounterName, counter, createMetrics, type GaugeName, gauge, METRICS } from "./observe/metrics.ts";
 export { printable, printableSample } from "./observe/printable.ts";
 export { hideUrlCredentials, looksSecret } from "./observe/redact.ts";
-export { type ContentFilter, contentFilterSchema, type MessageFilter } from "./subscriptions/filter.ts";
+export { type ContentFilter, compileFilter, contentFilterSchema, type MessageFilter } from "./subscriptions/filter.ts";
 export { Router } from "./subscriptions/router.ts";

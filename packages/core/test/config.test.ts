@@ -48,9 +48,10 @@ test("without a file the built-in default applies", async (t) => {
     filename: "threatbus.log",
     format: "pretty",
   });
-  assert.equal(config.store, false);
+  assert.equal(config.store !== false && config.store.path, "data/threatbus.db");
   assert.equal(config.drain_timeout, 10_000);
   assert.equal(config.snapshot_timeout, 300_000);
+  assert.equal(config.lifecycle, true);
 });
 
 test("a file of Threat Bus 2022.5 loads unchanged", async (t) => {

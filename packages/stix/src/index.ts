@@ -1,4 +1,5 @@
 /** STIX 2.1 indicators and sightings as Threat Bus carries them: parsing, validation, patterns, snapshots, TLP. */
+export { findMember, withMember } from "./json/members.ts";
 export { encodeStix } from "./objects/encode.ts";
 export { parseStix, parseStixObject } from "./objects/parse.ts";
 export type {

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { encodeStix, type StixObject } from "../src/index.ts";
 import { parseExactJson } from "../src/json/exact.ts";
-import { findMember } from "../src/json/members.ts";
+import { findMember, withMember } from "../src/json/members.ts";
 import { readText } from "../src/json/read.ts";
 import { ExactNumber } from "../src/json/write.ts";
 import { INDICATOR } from "./support.ts";
@@ -102,5 +102,35 @@ test("custom names are in the order of their code points", () => {
         assert.deepEqual(written, expected);
       },
     ),
+  );
+});
+
+test("a member gets another value or is added, and no other byte changes", () => {
+  const cases: readonly (readonly [string, string])[] = [
+    ["{}", '{"a": 1}'],
+    [" { } ", ' { "a": 1} '],
+    ['{"b":12345678901234567890}\n', '{"b":12345678901234567890, "a": 1}\n'],
+    ['{"a" : {"a": [2]} , "b": 1.10}', '{"a" : 1 , "b": 1.10}'],
+    ['{"b": {"a": 2}, "\\u0061":"}"}', '{"b": {"a": 2}, "\\u0061":1}'],
+  ];
+  for (const [before, after] of cases) {
+    // A view into a larger buffer, as bytes from the wire are.
+    const view = Buffer.from(`xx${before}yy`).subarray(2, 2 + Buffer.byteLength(before));
+    assert.equal(withMember(view, "a", "1").toString(), after);
+    assert.equal(view.toString(), before);
+  }
+});
+
+test("after a member was set, a reader finds that value and all others", () => {
+  fc.assert(
+    fc.property(fc.dictionary(fc.string(), fc.jsonValue()), fc.constantFrom("", "\t"), (value, indent) => {
+      const name = Object.keys(value)[0] ?? "new";
+      const read: unknown = JSON.parse(
+        withMember(Buffer.from(JSON.stringify(value, null, indent)), name, "7").toString(),
+      );
+      const expected = JSON.parse(JSON.stringify(value)) as Record<string, unknown>;
+      Object.defineProperty(expected, name, { value: 7, writable: true, enumerable: true, configurable: true });
+      assert.deepEqual(read, expected);
+    }),
   );
 });

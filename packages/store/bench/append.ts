@@ -1,7 +1,7 @@
 /**
  * Measures appends and snapshots of indicators of 440 bytes.
  *
- *   node packages/store/bench/append.ts [messages=1000000] [durability=interval] [folder=system's temporary one]
+ *   node packages/store/bench/append.ts [messages=1000000] [durability=interval] [folder=system's temporary one] [max_bytes]
  *
  * Prints appends per second until the disk has all of them, what they cost the main thread, and the pace of a snapshot.
  */
@@ -13,14 +13,18 @@ import { performance } from "node:perf_hooks";
 import { type Indicator, parseStix } from "@threatbus/stix";
 import { type Durability, type LogEntry, Store } from "@threatbus/store";
 
-const [count = "1000000", durability = "interval", folder = tmpdir()] = process.argv.slice(2);
+const [count = "1000000", durability = "interval", folder = tmpdir(), maxBytes = ""] = process.argv.slice(2);
 const total = Number(count);
 const BATCH = 64;
 const BYTES = 440;
 
 const { object, bytes } = template();
 const directory = mkdtempSync(join(folder, "store-bench-"));
-const store = await Store.open({ path: join(directory, "log.db"), durability: durability as Durability });
+const store = await Store.open({
+  path: join(directory, "log.db"),
+  durability: durability as Durability,
+  ...(maxBytes === "" ? {} : { maxBytes: Number(maxBytes) }),
+});
 try {
   await measureAppends();
   printMemory();

@@ -17,7 +17,9 @@ const message = parseStix(
 );
 if (message.ok) {
   const { bytes } = message.value;
-  console.log(await store.append([{ id: "1", source: "misp", receivedAt: Date.now(), bytes, stix: message.value }]));
+  const entry = { id: "1", source: "misp", receivedAt: Date.now(), bytes, stix: message.value };
+  const appended = await store.append([entry]);
+  console.log(appended, await store.settled(appended.last));
 }
 
 // Has this value ever been distributed?

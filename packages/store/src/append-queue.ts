@@ -19,7 +19,7 @@ interface Open {
   count: number;
 }
 
-/** An append that waits for the disk. */
+/** Somebody who waits for the disk. */
 interface DurabilityWait {
   readonly position: number;
   readonly done: (durable: boolean) => void;
@@ -29,7 +29,7 @@ interface DurabilityWait {
 interface Progress {
   first: number;
   last: number;
-  dropped: number;
+  readonly dropped: number[];
 }
 
 const BLOCK_BYTES = 256 * 1024;
@@ -92,7 +92,7 @@ export class AppendQueue {
 
   /** Takes entries in order; see `Store.append`. */
   async append(entries: readonly LogEntry[]): Promise<Appended> {
-    const progress: Progress = { first: 0, last: 0, dropped: 0 };
+    const progress: Progress = { first: 0, last: 0, dropped: [] };
     // Whoever waits for room is served first, so that nothing overtakes.
     let done = this.#blocked === undefined ? this.#take(entries, 0, progress) : 0;
     if (done < entries.length) {
@@ -109,13 +109,20 @@ export class AppendQueue {
       this.#blocked = turn;
       await turn;
     }
-    const mayWait = this.#settings.durability === "always" && progress.last > 0;
-    const durable = mayWait && (await this.#untilDurable(progress.last));
-    return { ...progress, durable };
+    return progress;
+  }
+
+  /** Resolves when everything up to `position` is as safe as the durability promises; see `Store.settled`. */
+  async settled(position: number): Promise<boolean> {
+    const until = Math.min(position, this.last);
+    if (until <= this.#durable) return true;
+    if (this.#state !== "ok") return false;
+    if (this.#settings.durability === "interval") return true;
+    return new Promise((done) => this.#durabilityWaits.push({ position: until, done }));
   }
 
   /** Resolves when no append waits for room. */
-  async settled(): Promise<void> {
+  async untilTaken(): Promise<void> {
     while (this.#blocked !== undefined) await this.#blocked;
   }
 
@@ -127,16 +134,16 @@ export class AppendQueue {
       const encoded = prepareEntry(entry);
       if (encoded.room > MAX_ENTRY_BYTES) {
         this.#drops.tooLarge += 1;
-        progress.dropped += 1;
+        progress.dropped.push(index);
       } else if (this.#state === "failed") {
         this.#drops.failed += 1;
-        progress.dropped += 1;
+        progress.dropped.push(index);
       } else if (this.#hasRoom(encoded.room)) {
         progress.last = this.#put(entry, encoded);
         if (progress.first === 0) progress.first = progress.last;
       } else if (this.#state === "stalled") {
         this.#drops.stalled += 1;
-        progress.dropped += 1;
+        progress.dropped.push(index);
       } else {
         this.flush();
         return index;
@@ -213,6 +220,13 @@ export class AppendQueue {
     this.#wake();
   }
 
+  /** The log could not be opened for writing until now, so that no position was given. */
+  resumed(next: number, reserved: number): void {
+    this.#next = next;
+    this.#reserved = reserved;
+    this.#durable = next - 1;
+  }
+
   /** Nobody waits any more for a disk that cannot be written. */
   stateIs(state: "ok" | "stalled" | "failed"): void {
     if (this.#state === "failed") return;
@@ -235,12 +249,6 @@ export class AppendQueue {
     const wake = this.#wakeBlocked;
     this.#wakeBlocked = undefined;
     wake?.();
-  }
-
-  async #untilDurable(position: number): Promise<boolean> {
-    if (position <= this.#durable) return true;
-    if (this.#state !== "ok") return false;
-    return new Promise((done) => this.#durabilityWaits.push({ position, done }));
   }
 
   #settleDurable(isOver: (wait: DurabilityWait) => boolean, durable: boolean): void {

@@ -3,18 +3,22 @@ export type { StoreErrorCode } from "./errors.ts";
 export { STORE_ERRORS, StoreError } from "./errors.ts";
 export { backupLog, checkLog } from "./maintenance.ts";
 export type { Durability, StoreOptions } from "./options.ts";
+export type { StoreEvents } from "./readable-log.ts";
+export type { Receipt, SubscriptionRecord } from "./receipts.ts";
 export type {
   Appended,
   Batch,
   CheckReport,
   Drops,
   ExpiredOptions,
+  LogBatch,
   LogEntry,
   LogRecord,
+  LogState,
+  ObjectState,
   ReadOptions,
   SnapshotOptions,
   Statistics,
-  StoreState,
 } from "./records.ts";
-export type { StoreEvents } from "./store.ts";
+
 export { Store } from "./store.ts";

@@ -2,7 +2,7 @@ import { StoreError } from "./errors.ts";
 
 /**
  * `interval`: the disk has everything within `syncInterval` after it was appended.
- * `always`: an append resolves when the disk has it.
+ * `always`: it has everything that `settled` has said yes to; appends that come together share a commit.
  */
 export type Durability = "interval" | "always";
 
@@ -15,7 +15,10 @@ export interface StoreOptions {
   readonly syncInterval?: number;
   /** What was received longer ago is removed; default: nothing is. */
   readonly maxAge?: number;
-  /** Size of the database's used pages beyond which the oldest is removed; at least 1 MiB; default: no limit. */
+  /**
+   * What the database and its write-ahead log may take together, by removing the oldest; at least 1 MiB, of which below
+   * 128 MiB some MiB more are taken; default: no limit.
+   */
   readonly maxBytes?: number;
   /** How often age and size are looked at while nothing is written; default 60,000. */
   readonly retentionInterval?: number;

@@ -1,6 +1,8 @@
 /** What the main thread and the worker say to each other. Bulk goes in transferred buffers (codec/layout.ts). */
 import type { StixType } from "@threatbus/stix";
 import type { ErrorMessage } from "./errors.ts";
+import type { ObjectState } from "./records.ts";
+import type { Receipt, ReceiptEvent, SubscriptionRecord } from "./receipts.ts";
 
 /** What is asked of the log; every one is answered. */
 export type Request =
@@ -11,6 +13,7 @@ export type Request =
       readonly type: StixType | undefined;
     }
   | { readonly kind: "position-before"; readonly time: number }
+  | { readonly kind: "states"; readonly stixIds: readonly string[] }
   | { readonly kind: "by-id"; readonly stixId: string; readonly limit: number }
   | {
       readonly kind: "by-value";
@@ -36,9 +39,14 @@ export type Request =
       readonly limit: number;
     }
   | { readonly kind: "statistics" }
+  | { readonly kind: "receipts-at"; readonly position: number }
+  | { readonly kind: "subscriptions" }
   | { readonly kind: "prune" }
   | { readonly kind: "flush" }
   | { readonly kind: "close" };
+
+/** Numbers kept under names. */
+export type CursorValues = readonly (readonly [name: string, value: number])[];
 
 /** An answer: records (`memory`), numbers, or both. */
 export interface Answer {
@@ -46,7 +54,14 @@ export interface Answer {
   /** read, snapshot: go on after this position; position-before and end: the position; prune, close: a count. */
   readonly position?: number;
   readonly end?: boolean;
+  /** read: positions behind the one asked for that retention has removed. */
+  readonly skipped?: number;
+  /** expired: with `position`, where the rows that were looked at end. */
+  readonly time?: number;
+  readonly states?: readonly ObjectState[];
   readonly statistics?: WorkerStatistics;
+  readonly receipts?: readonly Receipt[];
+  readonly subscriptions?: readonly SubscriptionRecord[];
   /** close: why not everything could be written. */
   readonly error?: ErrorMessage;
 }
@@ -66,12 +81,31 @@ export interface WorkerStatistics {
 }
 
 export type ToWorker =
-  | { readonly kind: "append"; readonly memory: ArrayBuffer; readonly used: number; readonly last: number }
+  | {
+      readonly kind: "append";
+      readonly memory: ArrayBuffer;
+      readonly used: number;
+      readonly last: number;
+      readonly cursors: CursorValues;
+    }
+  | { readonly kind: "cursors"; readonly cursors: CursorValues }
+  | { readonly kind: "receipts"; readonly events: readonly ReceiptEvent[] }
   | { readonly kind: "request"; readonly id: number; readonly request: Request };
 
+/** `next`: the first position to be given; `reserved`: the last that may be given for now; `logId`: `Store.id`. */
+export interface Opened {
+  readonly kind: "opened";
+  readonly next: number;
+  readonly reserved: number;
+  readonly logId: string;
+  readonly cursors: CursorValues;
+  /** Why nothing can be written yet; `resumed` follows when that is over. */
+  readonly error?: ErrorMessage;
+}
+
 export type FromWorker =
-  /** `next`: the first position to be given; `reserved`: the last that may be given for now. */
-  | { readonly kind: "opened"; readonly next: number; readonly reserved: number }
+  | Opened
+  | { readonly kind: "resumed"; readonly next: number; readonly reserved: number; readonly logId: string }
   | { readonly kind: "refused"; readonly error: ErrorMessage }
   /** The disk has everything up to `position`. The buffers are for use again. */
   | {

@@ -1,5 +1,8 @@
 /** What goes into the log and what comes out of it. */
-import type { ParsedStix, StixType, TlpLevel } from "@threatbus/stix";
+import type * as core from "@threatbus/core";
+import type { ParsedStix, TlpLevel } from "@threatbus/stix";
+
+export type { Appended, LogBatch, LogState, ObjectState } from "@threatbus/core";
 
 /** One message to be kept. The messages of the bus have this shape. */
 export interface LogEntry {
@@ -14,39 +17,15 @@ export interface LogEntry {
   readonly stix: Pick<ParsedStix, "type" | "object">;
 }
 
-/** One message of the log. */
-export interface LogRecord {
-  readonly position: number;
-  readonly type: StixType;
-  readonly stixId: string;
-  /** Microseconds since the epoch; times after the year 2255 count as one. */
-  readonly modified: number;
-  /** Milliseconds since the epoch. */
-  readonly receivedAt: number;
-  readonly source: string;
-  readonly messageId: string;
-  /** Where the pattern is a point IoC: `ipv4-addr:value` and `198.51.100.3`. */
+/** One message of the log, with what can be asked for. Times after the year 2255 count as one; copy bytes kept for long. */
+export interface LogRecord extends core.LogRecord {
+  /**
+   * Where the pattern of an indicator is a point IoC: `ipv4-addr:value` and `198.51.100.3`. Of a sighting:
+   * `sighting_of_ref` and the id of the indicator.
+   */
   readonly objectPath: string | undefined;
   readonly value: string | undefined;
-  /** Milliseconds since the epoch. */
-  readonly validUntil: number | undefined;
   readonly tlp: TlpLevel | undefined;
-  /** Withdrawn: `revoked`, or `x_threatbus_update` is REMOVE. */
-  readonly removed: boolean;
-  /** The bytes that were appended; a view of a larger buffer, so copy what is kept for long. */
-  readonly bytes: Buffer;
-}
-
-/** What an append did. */
-export interface Appended {
-  /** Position of the first entry that was taken; they follow one another. 0: none was. */
-  readonly first: number;
-  /** Position of the last one; 0: none was. */
-  readonly last: number;
-  /** Entries that the log did not take; `statistics().dropped` counts them by reason. */
-  readonly dropped: number;
-  /** Does the disk have what was taken? Only with `always`, and not while it is full. */
-  readonly durable: boolean;
 }
 
 /** Why entries were not kept. */
@@ -59,16 +38,9 @@ export interface Drops {
   readonly failed: number;
 }
 
-/** How the log is. `ok`; `stalled`: cannot write now and tries again; `failed`: will not write any more; `closed`. */
-export type StoreState = "ok" | "stalled" | "failed" | "closed";
-
 /** One part of a longer reading. */
-export interface Batch {
+export interface Batch extends core.LogBatch {
   readonly records: readonly LogRecord[];
-  /** Go on after this position. */
-  readonly last: number;
-  /** Is there nothing behind `last` for now? */
-  readonly end: boolean;
 }
 
 export interface ReadOptions {
@@ -76,13 +48,13 @@ export interface ReadOptions {
   readonly after?: number;
   /** At most this many records; default 1,000, at most 10,000. */
   readonly limit?: number;
-  readonly type?: StixType;
+  readonly type?: LogRecord["type"];
 }
 
 export interface SnapshotOptions {
   /** Only what was received at or after this time, in milliseconds since the epoch; default: everything. */
   readonly since?: number;
-  readonly type?: StixType;
+  readonly type?: LogRecord["type"];
   /** Leaves out what is no longer valid at this time, in milliseconds since the epoch; default: keeps it. */
   readonly validAt?: number;
 }
@@ -99,7 +71,7 @@ export interface ExpiredOptions {
 }
 
 export interface Statistics {
-  readonly state: StoreState;
+  readonly state: core.LogState;
   /** Oldest and newest position in the log, 0 when it is empty. */
   readonly first: number;
   readonly last: number;
@@ -109,9 +81,9 @@ export interface Statistics {
   /** Receive times of the oldest and newest record, in milliseconds since the epoch; 0 when empty. */
   readonly oldest: number;
   readonly newest: number;
-  /** Size of the pages in use, what `maxBytes` bounds. */
+  /** Size of the pages in use. */
   readonly usedBytes: number;
-  /** Sizes of the files. */
+  /** Sizes of the files, which `maxBytes` bounds together. */
   readonly fileBytes: number;
   readonly walBytes: number;
   /** Records removed by retention since the log was opened. */

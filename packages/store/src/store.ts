@@ -1,53 +1,58 @@
 /** The main thread's side of the log. */
-import { EventEmitter } from "node:events";
+import type { OpenLog, Receipts } from "@threatbus/core";
 import { AppendQueue } from "./append-queue.ts";
-import { readAnswer } from "./codec/answers.ts";
+import { BulkReader } from "./bulk-reader.ts";
+import { Cursors } from "./cursors.ts";
 import { StoreError } from "./errors.ts";
 import { backupLog, checkLog } from "./maintenance.ts";
 import { type Settings, type StoreOptions, settingsOf } from "./options.ts";
 import type { Answer, Request } from "./protocol.ts";
-import type {
-  Appended,
-  Batch,
-  CheckReport,
-  ExpiredOptions,
-  LogEntry,
-  LogRecord,
-  ReadOptions,
-  SnapshotOptions,
-  Statistics,
-  StoreState,
-} from "./records.ts";
+import { ReadableLog } from "./readable-log.ts";
+import { type Receipt, ReceiptQueue, type SubscriptionRecord } from "./receipts.ts";
+import type { Appended, CheckReport, LogEntry, LogState, Statistics } from "./records.ts";
 import { errorOf, type Notice, WorkerLink } from "./worker-link.ts";
 
-/** What a store tells: `state` with every change, and the error behind one that is no good news. */
-export interface StoreEvents {
-  state: [state: StoreState, error: StoreError | undefined];
-}
-
-const DEFAULT_LIMIT = 1000;
-const MOST_LIMIT = 10_000;
-/** How often a log that another process writes is looked at by `tail`, in milliseconds. */
-const TAIL_INTERVAL = 250;
-
 /** The durable log of one instance. Files are touched by a worker thread only: nothing here waits for a disk. */
-export class Store extends EventEmitter<StoreEvents> {
+export class Store extends ReadableLog implements OpenLog {
   readonly path: string;
-  readonly #settings: Settings;
+  /** Who got what. Does nothing in a log that is open for reading only. */
+  readonly receipts: Receipts;
+  readonly #receipts: ReceiptQueue;
+  protected override readonly isReadOnly: boolean;
+  protected override readonly bulk: BulkReader;
   #link: WorkerLink | undefined;
   #queue: AppendQueue | undefined;
-  #state: StoreState = "ok";
+  #cursors: Cursors | undefined;
+  #id = "";
+  #state: LogState = "ok";
   #error: StoreError | undefined;
   #closing: Promise<void> | undefined;
-  #news: PromiseWithResolvers<void> = Promise.withResolvers();
+  #isOver = false;
+  #news: PromiseWithResolvers<void> | undefined;
 
   private constructor(settings: Settings) {
     super();
     this.path = settings.path;
-    this.#settings = settings;
+    this.isReadOnly = settings.readOnly;
+    this.bulk = new BulkReader(
+      settings,
+      (request) => this.ask(request),
+      () => this.durable,
+    );
+    this.#receipts = new ReceiptQueue((events) => {
+      // Never before what was appended earlier.
+      this.#send();
+      this.#link?.receipts(events);
+    });
+    if (settings.readOnly) this.#receipts.stateIs("off");
+    this.receipts = this.#receipts;
   }
 
-  /** Opens the log, making it where there is none. @throws StoreError for each reason why that cannot be done */
+  /**
+   * Opens the log, making it where there is none. When the disk is full, it begins `stalled`: it gives what is there to
+   * read, takes nothing, and goes to `ok` by itself when there is room.
+   * @throws StoreError for each other reason why it cannot be opened
+   */
   static async open(options: StoreOptions): Promise<Store> {
     const settings = settingsOf(options);
     const store = new Store(settings);
@@ -57,14 +62,23 @@ export class Store extends EventEmitter<StoreEvents> {
       (error) => store.#become("failed", error),
     );
     store.#link = link;
+    const cursors = new Cursors(opened.cursors, () => store.#send());
+    store.#id = opened.logId;
+    store.#cursors = cursors;
     store.#queue = new AppendQueue(settings, opened.next, opened.reserved, (memory, used, last) =>
-      link.append(memory, used, last),
+      link.append(memory, used, last, cursors.take()),
     );
+    if (opened.error !== undefined) store.#becomeLater("stalled", errorOf(opened.error));
     return store;
   }
 
+  /** Tells this log from every other one; empty where a log of the first version is only read. */
+  get id(): string {
+    return this.#id;
+  }
+
   /** How the log is, and `error` why. */
-  get state(): StoreState {
+  get state(): LogState {
     return this.#state;
   }
 
@@ -72,8 +86,7 @@ export class Store extends EventEmitter<StoreEvents> {
     return this.#error;
   }
 
-  /** Newest position that was given; what is appended from now on is behind it. */
-  get last(): number {
+  override get last(): number {
     return this.#queue?.last ?? 0;
   }
 
@@ -85,162 +98,118 @@ export class Store extends EventEmitter<StoreEvents> {
   #onNotice(notice: Notice): void {
     if (notice.kind === "committed") {
       this.#queue?.committed(notice.position, notice.reserved, notice.memories);
+      this.#announce();
+    } else if (notice.kind === "resumed") {
+      this.#id = notice.logId;
+      this.#queue?.resumed(notice.next, notice.reserved);
     } else {
       this.#become(notice.state, notice.error === undefined ? undefined : errorOf(notice.error));
     }
   }
 
-  #become(state: StoreState, error?: StoreError): void {
+  /** The state is set at once; the event waits until whoever opens the log can listen. */
+  #becomeLater(state: "stalled", error: StoreError): void {
+    this.#enter(state, error);
+    setImmediate(() => this.#error === error && this.emit("state", state, error));
+  }
+
+  #become(state: LogState, error?: StoreError): void {
     if (this.#state === "closed" || this.#state === "failed") return;
+    this.#enter(state, error);
+    this.emit("state", state, error);
+  }
+
+  #enter(state: LogState, error: StoreError | undefined): void {
     this.#state = state;
     this.#error = error;
     this.#queue?.stateIs(state === "closed" ? "failed" : state);
-    this.#news.resolve();
-    this.emit("state", state, error);
+    this.#receipts.stateIs(state === "closed" || state === "failed" ? "off" : state);
+    this.#announce();
   }
 
   /**
    * Appends entries in order, under positions that follow one another and were never given before.
    *
-   * With `interval` it resolves as soon as the entries are copied, which is at once unless the queue is full; with
-   * `always` when the disk has them. While the disk is full or failing nothing waits: entries are queued while there is
-   * room in memory, and what has none is counted in `dropped`. Never rejects but for a store that is closed.
+   * Resolves as soon as the entries are copied, which is at once unless the queue is full; `settled` says when they are
+   * safe. While the disk is full or failing nothing waits: entries are queued while there is room in memory; what has
+   * none is counted, and its index is in `dropped`. Rejects only when the log is closed or open for reading only.
    */
   async append(entries: readonly LogEntry[]): Promise<Appended> {
     const queue = this.#queue;
     if (this.#closing !== undefined || queue === undefined) throw this.#closedError();
-    if (this.#settings.readOnly) {
-      throw new StoreError("TB_STORE_UNWRITABLE", `The log ${this.path} is open for reading only`);
-    }
+    if (this.isReadOnly) throw this.#readOnlyError();
     const appended = await queue.append(entries);
     if (appended.last > 0) this.#announce();
     return appended;
   }
 
+  /**
+   * Resolves when everything up to `position` is as safe as the durability promises: at once with `interval`, when the
+   * disk has it with `always`. False when the log cannot write now; what is queued may still get there.
+   */
+  async settled(position: number): Promise<boolean> {
+    return this.#queue?.settled(position) ?? false;
+  }
+
+  override async news(): Promise<void> {
+    if (this.#isOver) return;
+    this.#news ??= Promise.withResolvers();
+    await this.#news.promise;
+  }
+
   #announce(): void {
-    const news = this.#news;
-    this.#news = Promise.withResolvers();
-    news.resolve();
+    this.#news?.resolve();
+    this.#news = undefined;
+  }
+
+  /** A number kept under a name; 0 when there is none. */
+  cursor(name: string): number {
+    return this.#cursors?.get(name) ?? 0;
+  }
+
+  /**
+   * Keeps a whole number under a name; the disk has it with the next commit, which is at most a second away, and never
+   * before it has what was appended earlier. @throws StoreError for a log that is closed or only read, and beyond 100
+   * names of 64 characters
+   */
+  setCursor(name: string, value: number): void {
+    if (this.#closing !== undefined) throw this.#closedError();
+    if (this.isReadOnly) throw this.#readOnlyError();
+    this.#cursors?.set(name, value);
+  }
+
+  /** Everything that is to be kept is on its way to the worker. */
+  #send(): void {
+    this.#queue?.flush();
+    const cursors = this.#cursors?.take() ?? [];
+    if (cursors.length > 0 && this.#state !== "failed") this.#link?.setCursors(cursors);
+  }
+
+  #readOnlyError(): StoreError {
+    return new StoreError("TB_STORE_UNWRITABLE", `The log ${this.path} is open for reading only`);
   }
 
   #closedError(): StoreError {
     return new StoreError("TB_STORE_CLOSED", `The log ${this.path} is closed`);
   }
 
-  async #ask(request: Request): Promise<Answer> {
+  protected override get isClosing(): boolean {
+    return this.#closing !== undefined;
+  }
+
+  protected override async ask(request: Request): Promise<Answer> {
     if (this.#closing !== undefined || this.#link === undefined) throw this.#closedError();
     // Blocks and questions go one way, so that an answer knows everything appended before.
-    this.#queue?.flush();
+    this.#send();
     return this.#link.ask(request);
   }
 
-  /** Resolves when the disk has everything appended before. @throws StoreError when it cannot be written now */
-  async flush(): Promise<void> {
-    await this.#ask({ kind: "flush" });
-  }
-
-  /** The next records behind a position. At most about 512 KiB (one record more) at a time. */
-  async read(options: ReadOptions = {}): Promise<Batch> {
-    const { after = 0, type } = options;
-    const answer = await this.#ask({ kind: "read", after, limit: limitOf(options.limit), type });
-    return { records: recordsOf(answer), last: answer.position ?? after, end: answer.end ?? true };
-  }
-
-  /** Everything behind a position up to now, in parts. The next part is read while the last one is worked on. */
-  async *records(options: Omit<ReadOptions, "limit"> = {}): AsyncGenerator<readonly LogRecord[]> {
-    const until = this.#settings.readOnly ? ((await this.#ask({ kind: "end" })).position ?? 0) : this.last;
-    const type = options.type;
-    yield* this.#parts(options.after ?? 0, until, (after) => ({ kind: "read", after, limit: MOST_LIMIT, type }));
-  }
-
-  /** Everything behind a position, and then what is appended, until the signal aborts or the store is closed. */
-  async *tail(options: Omit<ReadOptions, "limit">, signal: AbortSignal): AsyncGenerator<readonly LogRecord[]> {
-    let after = options.after ?? 0;
-    while (!signal.aborted && this.#closing === undefined) {
-      const { promise: news } = this.#news;
-      const { records, last, end } = await this.read({ ...options, after, limit: MOST_LIMIT });
-      after = last;
-      if (records.length > 0) yield records;
-      if (end) await this.#untilNews(news, signal);
-    }
-  }
-
-  async #untilNews(news: Promise<void>, signal: AbortSignal): Promise<void> {
-    if (signal.aborted) return;
-    const over = Promise.withResolvers<void>();
-    const finish = (): void => over.resolve();
-    signal.addEventListener("abort", finish, { once: true });
-    const timer = this.#settings.readOnly ? setTimeout(finish, TAIL_INTERVAL) : undefined;
-    await Promise.race([news, over.promise]);
-    clearTimeout(timer);
-    signal.removeEventListener("abort", finish);
-  }
-
-  /**
-   * The position after which everything lies that was received at `time` (milliseconds since the epoch) or later. Where
-   * the clock has jumped back, some that were received earlier lie behind it too.
-   */
-  async positionBefore(time: number): Promise<number> {
-    return (await this.#ask({ kind: "position-before", time })).position ?? 0;
-  }
-
-  /** All states of an object, newest `modified` first. */
-  async byId(stixId: string, limit?: number): Promise<readonly LogRecord[]> {
-    return recordsOf(await this.#ask({ kind: "by-id", stixId, limit: limitOf(limit) }));
-  }
-
-  /** The newest state of an object, removed or not: of the highest `modified`, of these the one appended last. */
-  async latest(stixId: string): Promise<LogRecord | undefined> {
-    return (await this.byId(stixId, 1))[0];
-  }
-
-  /** All indicators with exactly this value, the one appended last first. */
-  async byValue(
-    value: string,
-    options: { readonly objectPath?: string; readonly limit?: number } = {},
-  ): Promise<readonly LogRecord[]> {
-    const limit = limitOf(options.limit);
-    return recordsOf(await this.#ask({ kind: "by-value", value, objectPath: options.objectPath, limit }));
-  }
-
-  /**
-   * The newest state of every object as of now, in the order of positions and in parts, once each; objects of which the
-   * newest state is a removal are left out. What is appended meanwhile has no influence.
-   */
-  async *snapshot(options: SnapshotOptions = {}): AsyncGenerator<readonly LogRecord[]> {
-    const { since = 0, type, validAt = 0 } = options;
-    const until = this.#settings.readOnly ? ((await this.#ask({ kind: "end" })).position ?? 0) : this.last;
-    const start = since > 0 ? await this.positionBefore(since) : 0;
-    yield* this.#parts(start, until, (after) => ({ kind: "snapshot", after, until, since, type, validAt }));
-  }
-
-  /** Parts of a longer reading, one ahead. */
-  async *#parts(start: number, until: number, request: (after: number) => Request): AsyncGenerator<LogRecord[]> {
-    let next: Promise<Answer> | undefined = start < until ? this.#ask(request(start)) : undefined;
-    while (next !== undefined) {
-      const answer: Answer = await next;
-      const after: number = answer.position ?? until;
-      next = answer.end === true || after >= until ? undefined : this.#ask(request(after));
-      // Whoever stops in between leaves an answer behind that nobody asks about.
-      next?.catch(() => undefined);
-      const records = recordsOf(answer);
-      const wanted =
-        (records.at(-1)?.position ?? 0) > until ? records.filter((each) => each.position <= until) : records;
-      if (wanted.length > 0) yield wanted;
-    }
-  }
-
-  /** Newest states that are not removed and whose validity ended in a span of time, in the order of their ends. */
-  async expired(options: ExpiredOptions): Promise<readonly LogRecord[]> {
-    const { after, until, behind } = options;
-    const behindTime = behind?.validUntil ?? after;
-    const behindPosition = behind?.position ?? Number.MAX_SAFE_INTEGER;
-    const limit = limitOf(options.limit);
-    return recordsOf(await this.#ask({ kind: "expired", after, behindTime, behindPosition, until, limit }));
+  override async flush(): Promise<void> {
+    await this.ask({ kind: "flush" });
   }
 
   async statistics(): Promise<Statistics> {
-    const { statistics } = await this.#ask({ kind: "statistics" });
+    const { statistics } = await this.ask({ kind: "statistics" });
     const queue = this.#queue;
     if (statistics === undefined || queue === undefined) throw this.#closedError();
     return {
@@ -254,20 +223,37 @@ export class Store extends EventEmitter<StoreEvents> {
     };
   }
 
+  /**
+   * What became of a position: every subscription that began before it and got there, or was open when it was received.
+   * Its mark answers for everything up to the mark's position; whether the message belongs to it, its topics and filter
+   * say. One without a mark is on its way, or, if it is closed, ended before. For a position that retention has removed
+   * the answer is incomplete.
+   */
+  async receiptsAt(position: number): Promise<readonly Receipt[]> {
+    this.#receipts.flush();
+    return (await this.ask({ kind: "receipts-at", position })).receipts ?? [];
+  }
+
+  /** All subscriptions of which receipts are kept, in the order in which they were opened. */
+  async subscriptions(): Promise<readonly SubscriptionRecord[]> {
+    this.#receipts.flush();
+    return (await this.ask({ kind: "subscriptions" })).subscriptions ?? [];
+  }
+
   /** Removes now what retention says. @returns how many records */
   async prune(): Promise<number> {
-    return (await this.#ask({ kind: "prune" })).position ?? 0;
+    return (await this.ask({ kind: "prune" })).position ?? 0;
   }
 
   /** Looks at every page and every index entry; writing goes on meanwhile. */
   async check(): Promise<CheckReport> {
-    if (!this.#settings.readOnly) await this.flush();
+    if (!this.isReadOnly) await this.flush();
     return checkLog(this.path);
   }
 
   /** Copies everything appended so far into a new file; writing goes on meanwhile. */
   async backup(target: string): Promise<void> {
-    if (!this.#settings.readOnly) await this.flush();
+    if (!this.isReadOnly) await this.flush();
     await backupLog(this.path, target);
   }
 
@@ -279,23 +265,19 @@ export class Store extends EventEmitter<StoreEvents> {
 
   async #close(): Promise<void> {
     const link = this.#link;
-    await this.#queue?.settled();
-    this.#queue?.flush();
+    await this.#queue?.untilTaken();
+    this.#send();
+    this.#receipts.flush();
+    await this.bulk.close();
     try {
       const answer = await link?.ask({ kind: "close" });
       if (answer?.error !== undefined) throw errorOf(answer.error);
     } finally {
       this.#become("closed", undefined);
       await link?.exited();
+      // A log that has failed stays so, and yet nothing comes from it any more.
+      this.#isOver = true;
       this.#announce();
     }
   }
-}
-
-function recordsOf(answer: Answer): LogRecord[] {
-  return answer.memory === undefined ? [] : readAnswer(answer.memory);
-}
-
-function limitOf(limit = DEFAULT_LIMIT): number {
-  return Math.min(MOST_LIMIT, Math.max(1, Math.trunc(limit)));
 }

@@ -2,11 +2,11 @@
 import { Worker } from "node:worker_threads";
 import { type ErrorMessage, messageOf, StoreError } from "./errors.ts";
 import type { Settings } from "./options.ts";
-import type { Answer, FromWorker, Request } from "./protocol.ts";
+import type { Answer, CursorValues, FromWorker, Opened, Request } from "./protocol.ts";
+import type { ReceiptEvent } from "./receipts.ts";
 
 /** What the worker tells without being asked. */
-export type Notice = Extract<FromWorker, { readonly kind: "committed" | "state" }>;
-export type Opened = Extract<FromWorker, { readonly kind: "opened" }>;
+export type Notice = Extract<FromWorker, { readonly kind: "committed" | "state" | "resumed" }>;
 
 interface Pending {
   readonly resolve: (answer: Answer) => void;
@@ -47,8 +47,9 @@ export class WorkerLink {
     settings: Settings,
     onNotice: (notice: Notice) => void,
     onDeath: (error: StoreError) => void,
+    name = "threatbus-store",
   ): Promise<{ readonly link: WorkerLink; readonly opened: Opened }> {
-    const link = new WorkerLink(startWorker("main", "threatbus-store", settings));
+    const link = new WorkerLink(startWorker("main", name, settings));
     const worker = link.#worker;
     const opened = await new Promise<Opened>((resolve, reject) => {
       const die = (reason: string): void => {
@@ -88,8 +89,21 @@ export class WorkerLink {
     onDeath(error);
   }
 
-  append(memory: ArrayBuffer, used: number, last: number): void {
-    this.#worker.postMessage({ kind: "append", memory, used, last }, [memory]);
+  append(memory: ArrayBuffer, used: number, last: number, cursors: CursorValues): void {
+    this.#worker.postMessage({ kind: "append", memory, used, last, cursors }, [memory]);
+  }
+
+  setCursors(cursors: CursorValues): void {
+    this.#worker.postMessage({ kind: "cursors", cursors });
+  }
+
+  /** Is the thread gone, or going? */
+  get isOver(): boolean {
+    return this.#death !== undefined;
+  }
+
+  receipts(events: readonly ReceiptEvent[]): void {
+    this.#worker.postMessage({ kind: "receipts", events });
   }
 
   async ask(request: Request): Promise<Answer> {

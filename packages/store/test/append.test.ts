@@ -18,7 +18,7 @@ test("what was appended comes back with everything that is known of it", async (
     },
   });
   const appended = await store.append([marked, sighting(2)]);
-  assert.deepEqual(appended, { first: 1, last: 2, dropped: 0, durable: false });
+  assert.deepEqual(appended, { first: 1, last: 2, dropped: [] });
   const { records, last, end } = await store.read();
   assert.deepEqual({ last, end }, { last: 2, end: true });
   assert.deepEqual(records[0], {
@@ -38,7 +38,8 @@ test("what was appended comes back with everything that is known of it", async (
   });
   const [, second] = records;
   assert.equal(second?.type, "sighting");
-  assert.deepEqual([second?.objectPath, second?.value, second?.validUntil, second?.tlp], Array(4).fill(undefined));
+  assert.deepEqual([second?.objectPath, second?.value], ["sighting_of_ref", indicatorId(2)]);
+  assert.deepEqual([second?.validUntil, second?.tlp], [undefined, undefined]);
   assert.equal(second?.removed, false);
 });
 
@@ -58,7 +59,7 @@ test("an entry over 16 MiB is counted and left out, its neighbours are kept", as
   const store = await openStore(t);
   const tooLarge = indicator(2, { bytes: Buffer.alloc(17 << 20) });
   const appended = await store.append([indicator(1), tooLarge, indicator(3)]);
-  assert.deepEqual(appended, { first: 1, last: 2, dropped: 1, durable: false });
+  assert.deepEqual(appended, { first: 1, last: 2, dropped: [1] });
   const statistics = await store.statistics();
   assert.equal(statistics.dropped.tooLarge, 1);
   assert.deepEqual(
@@ -74,14 +75,26 @@ test("texts with NUL in a message id or source do not shift what follows", async
   assert.deepEqual([record?.messageId, record?.source, record?.value], ["a\ufffdb", "c\ufffdd", "d1.example"]);
 });
 
-test("with always, an append resolves when the disk has it", async (t) => {
+test("with always, an append is settled when the disk has it, and does not wait for that itself", async (t) => {
   const store = await openStore(t, { durability: "always" });
   const appends = Array.from({ length: 50 }, (_, index) => store.append(indicators(20, index * 20)));
+  const { last: newest } = await store.append([indicator(0)]);
+  assert.equal(store.durable, 0);
   for (const append of appends) {
-    const { durable, last } = await append;
-    assert.equal(durable, true);
+    const { last } = await append;
+    assert.equal(await store.settled(last), true);
     assert.ok(store.durable >= last);
   }
+  // Beyond what was given there is nothing to wait for.
+  assert.equal(await store.settled(newest + 1000), true);
+  assert.equal(store.durable, newest);
+});
+
+test("with interval, an append is settled at once", async (t) => {
+  const store = await openStore(t, { syncInterval: 60_000 });
+  const { last } = await store.append([indicator(0)]);
+  assert.equal(await store.settled(last), true);
+  assert.equal(store.durable, 0);
 });
 
 test("with interval, the disk gets everything by itself", async (t) => {
@@ -100,7 +113,7 @@ test("a queue that is full is waited for, and order is kept among those who wait
   const entries = (publisher: number): LogEntry[] =>
     Array.from({ length: 300 }, (_, index) => indicator(publisher * 1000 + index, { source: `p${publisher}` }));
   const ranges = await Promise.all(Array.from({ length: 8 }, (_, publisher) => store.append(entries(publisher))));
-  for (const { first, last, dropped } of ranges) assert.deepEqual([last - first + 1, dropped], [300, 0]);
+  for (const { first, last, dropped } of ranges) assert.deepEqual([last - first + 1, dropped], [300, []]);
   await store.flush();
   const records = await collect(store.records());
   assert.deepEqual(
@@ -121,7 +134,7 @@ test("closing writes everything, also for appends that wait for room; positions 
   const store = await openStore(t, { path, maxQueueBytes: 64 * 1024 });
   const pending = store.append(indicators(1000));
   await store.close();
-  assert.equal((await pending).dropped, 0);
+  assert.deepEqual((await pending).dropped, []);
   assert.equal(store.state, "closed");
   await assert.rejects(store.append([indicator(1)]), { code: "TB_STORE_CLOSED" });
   await assert.rejects(store.read(), { code: "TB_STORE_CLOSED" });

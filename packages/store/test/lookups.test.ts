@@ -62,6 +62,8 @@ test("a value is found with its object path or without, exactly as written", asy
   assert.deepEqual(positions(await store.byValue("6.6.6.6", { objectPath: "ipv4-addr:value" })), [1]);
   assert.deepEqual(positions(await store.byValue("6.6.6.6", { limit: 1 })), [2]);
   assert.deepEqual(positions(await store.byValue("")), []);
+  assert.deepEqual(positions(await store.byValue(indicatorId(5), { objectPath: "sighting_of_ref" })), [5]);
+  assert.deepEqual(positions(await store.byValue(indicatorId(1), { objectPath: "sighting_of_ref" })), []);
 });
 
 test("a time finds its position, also after the clock has jumped back", async (t) => {
@@ -82,6 +84,22 @@ test("a time finds its position, also after the clock has jumped back", async (t
     since.map(({ receivedAt }) => receivedAt),
     [300, 290, 310, 400],
   );
+});
+
+test("a clock that jumped back while the log was closed hides nothing that was received since", async (t) => {
+  const path = folderOf(t);
+  const before = await openStore(t, { path });
+  await before.append(indicators(10, 1, { receivedAt: 9000 }));
+  await before.close();
+  const store = await openStore(t, { path });
+  await store.append(indicators(10, 11, { receivedAt: 5000 }));
+  await store.flush();
+  await store.append(indicators(10, 21, { receivedAt: 9500 }));
+  // Everything received at 5000 or later lies behind it: also what was received before the jump.
+  assert.equal(await store.positionBefore(5000), 0);
+  assert.equal(await store.positionBefore(9000), 0);
+  assert.equal(await store.positionBefore(9001), 20);
+  assert.equal(await store.positionBefore(9501), 30);
 });
 
 test("a snapshot has the newest state of each object once, and nothing that is removed", async (t) => {
@@ -128,6 +146,16 @@ test("what has expired comes in the order of its end, in parts, without what was
   assert.equal(second?.position, 1);
   assert.deepEqual(await store.expired({ ...span, ...(second === undefined ? {} : { behind: second }) }), []);
   assert.deepEqual(await store.expired({ ...span, after: span.until }), []);
+});
+
+test("what has expired is found behind thousands that were replaced", async (t) => {
+  const store = await openStore(t);
+  const ends = { object: { valid_until: "2026-05-02T00:00:00Z" } };
+  await store.append([...indicators(2500, 1, ends), ...indicators(2500, 1, { object: { modified: LATE } })]);
+  const span = { after: 0, until: Date.parse("2026-05-03T00:00:00Z") };
+  assert.deepEqual(await store.expired(span), []);
+  const { last } = await store.append([indicator(9999, ends)]);
+  assert.deepEqual(positions(await store.expired(span)), [last]);
 });
 
 test("reading goes on where it ended, by type, in bounded parts", async (t) => {

@@ -1,14 +1,26 @@
 /** Files that cannot be opened as a log: one clear error each, and nothing is changed or deleted. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { chmodSync, closeSync, existsSync, mkdirSync, openSync, readFileSync, writeFileSync, writeSync } from "node:fs";
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import { checkLog, Store, StoreError } from "@threatbus/store";
 import { MIGRATIONS, migrate, numberOf, schemaVersion } from "../src/worker/schema.ts";
-import { mountSmall } from "./small-disk.ts";
+import { canMount, mountSmall } from "./small-disk.ts";
 import { folderOf, indicators, openStore } from "./support.ts";
+
+const NOBODY = 65_534;
 
 /** A closed log with so many records. */
 async function makeLog(path: string, count: number): Promise<void> {
@@ -75,7 +87,10 @@ test("a newer schema is refused with both versions named, and not touched", asyn
   database.exec("PRAGMA user_version = 99; PRAGMA wal_checkpoint(TRUNCATE)");
   database.close();
   const before = readFileSync(path);
-  await assert.rejects(Store.open({ path }), { code: "TB_STORE_NEWER", message: /version 99.*up to 1/ });
+  await assert.rejects(Store.open({ path }), {
+    code: "TB_STORE_NEWER",
+    message: new RegExp(`version 99.*up to ${MIGRATIONS.length}`),
+  });
   assert.deepEqual(readFileSync(path), before);
 });
 
@@ -86,11 +101,12 @@ test("an older schema is brought forward step by step; a step that fails leaves 
   t.after(() => database.close());
   const fail = (): void => {
     database.exec("CREATE TABLE half (x)");
-    throw new Error("step 3");
+    throw new Error("last step");
   };
   const steps = [...MIGRATIONS, () => database.exec("ALTER TABLE log ADD COLUMN extra INTEGER"), fail];
-  assert.throws(() => migrate(database, schemaVersion(database, path), steps), { message: "step 3" });
-  assert.equal(schemaVersion(database, path, 2), 2);
+  assert.throws(() => migrate(database, schemaVersion(database, path), steps), { message: "last step" });
+  const newest = MIGRATIONS.length + 1;
+  assert.equal(schemaVersion(database, path, newest), newest);
   assert.equal(numberOf(database, "SELECT count(*) FROM log WHERE extra IS NULL"), 3);
   assert.equal(numberOf(database, "SELECT count(*) FROM sqlite_schema WHERE name = 'half'"), 0);
   assert.throws(() => schemaVersion(database, path), { code: "TB_STORE_NEWER" });
@@ -104,13 +120,48 @@ test("a folder in the place of the file, and a file in the place of the folder, 
   await assert.rejects(Store.open({ path: join(folder, "file", "log.db") }), { code: "TB_STORE_UNWRITABLE" });
 });
 
-test("a folder that may not be written is refused", async (t) => {
-  const small = mountSmall(t);
-  const folder = small ?? folderOf(t);
-  if (small === undefined) chmodSync(folder, 0o500);
-  else assert.equal(spawnSync("mount", ["-o", "remount,ro", folder]).status, 0);
-  await assert.rejects(Store.open({ path: join(folder, "log.db") }), { code: "TB_STORE_UNWRITABLE" });
-});
+/** Runs something while nobody may write to a folder: it is mounted so, or belongs to somebody else. */
+async function whileReadOnly(folder: string, isMount: boolean, action: () => Promise<void>): Promise<void> {
+  const isRoot = process.geteuid?.() === 0;
+  if (isMount) assert.equal(spawnSync("mount", ["-o", "remount,ro", folder]).status, 0);
+  else chmodSync(folder, 0o555);
+  if (!isMount && isRoot) process.seteuid?.(NOBODY);
+  try {
+    await action();
+  } finally {
+    if (!isMount && isRoot) process.seteuid?.(0);
+    if (isMount) spawnSync("mount", ["-o", "remount,rw", folder]);
+    else chmodSync(folder, 0o755);
+  }
+}
+
+for (const isMount of canMount ? [true, false] : [false]) {
+  const what = isMount ? "a file system that is read-only" : "a folder that may not be written";
+  test(`${what}: a new log is refused`, async (t) => {
+    const folder = (isMount ? mountSmall(t) : undefined) ?? folderOf(t);
+    const path = join(folder, "log.db");
+    await whileReadOnly(folder, isMount, async () => {
+      await assert.rejects(Store.open({ path }), { code: "TB_STORE_UNWRITABLE", message: new RegExp(path) });
+    });
+    assert.deepEqual(readdirSync(folder), []);
+  });
+
+  test(`${what}: a log that is there is refused and not touched`, async (t) => {
+    const folder = (isMount ? mountSmall(t) : undefined) ?? folderOf(t);
+    const path = join(folder, "log.db");
+    await makeLog(path, 3);
+    chmodSync(path, 0o444);
+    const before = [readdirSync(folder), readFileSync(path)];
+    await whileReadOnly(folder, isMount, async () => {
+      await assert.rejects(Store.open({ path }), { code: "TB_STORE_UNWRITABLE", message: new RegExp(path) });
+    });
+    assert.deepEqual([readdirSync(folder), readFileSync(path)], before);
+    chmodSync(path, 0o644);
+    const store = await Store.open({ path });
+    assert.equal((await store.statistics()).records, 3);
+    await store.close();
+  });
+}
 
 test("reading does not make a log", async (t) => {
   const path = join(folderOf(t), "log.db");
@@ -146,6 +197,19 @@ test("damaged pages are found by the check, and give a clear error when they are
   assert.ok(readFileSync(path).length >= before.length);
 });
 
+test("a log of which the first page is damaged is refused with one clear error, and not touched", async (t) => {
+  const path = join(folderOf(t), "log.db");
+  await makeLog(path, 100);
+  // The header is whole; the list of tables behind it is not.
+  const file = openSync(path, "r+");
+  writeSync(file, Buffer.alloc(12_000, 0xa5), 0, 12_000, 100);
+  closeSync(file);
+  const before = readFileSync(path);
+  await assert.rejects(Store.open({ path }), { code: "TB_STORE_DAMAGED", message: new RegExp(path) });
+  await assert.rejects(Store.open({ path, readOnly: true }), { code: "TB_STORE_DAMAGED" });
+  assert.deepEqual(readFileSync(path), before);
+});
+
 test("damage that is met while writing: writing ends, appends are counted, nothing throws", async (t) => {
   const store = await openStore(t);
   await store.append(indicators(2000));
@@ -160,6 +224,6 @@ test("damage that is met while writing: writing ends, appends are counted, nothi
   await store.append(indicators(10));
   assert.deepEqual(await failed, ["failed", "TB_STORE_DAMAGED"]);
   const { dropped } = await store.append(indicators(5));
-  assert.equal(dropped, 5);
+  assert.deepEqual(dropped, [0, 1, 2, 3, 4]);
   assert.equal(store.state, "failed");
 });

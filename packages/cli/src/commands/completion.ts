@@ -18,6 +18,8 @@ interface Entry {
   readonly flags: readonly Flag[];
   /** Words that its arguments may be; none: files. */
   readonly words: readonly string[];
+  /** The commands below it. */
+  readonly commands: readonly Entry[];
 }
 
 /** `threatbus completion`: a script made from the commands themselves, so that it cannot be out of date. */
@@ -36,6 +38,7 @@ function entryOf(command: Command): Entry {
     description: command.description(),
     flags: [...command.options.flatMap(flagsOf), HELP],
     words: command.registeredArguments.flatMap(wordsOf),
+    commands: command.commands.map(entryOf),
   };
 }
 
@@ -51,14 +54,26 @@ function wordsOf(argument: Argument): readonly string[] {
 const names = (entries: readonly Entry[]): string => entries.map(({ name }) => name).join(" ");
 const flagNames = (flags: readonly Flag[]): string => flags.map(({ flag }) => flag).join(" ");
 
+/** Every command by all its words: `log`, `log stats`. */
+function fullNames(entries: readonly Entry[], before = ""): readonly (readonly [name: string, entry: Entry])[] {
+  return entries.flatMap((entry) => {
+    const name = `${before}${entry.name}`;
+    return [[name, entry] as const, ...fullNames(entry.commands, `${name} `)];
+  });
+}
+
 function bashScript(entries: readonly Entry[], own: readonly Flag[]): string {
-  const values = [{ name: "", flags: own }, ...entries].flatMap(({ name, flags }) =>
+  const all = fullNames(entries);
+  const groups = all.filter(([, { commands }]) => commands.length > 0);
+  const takers = [...own, ...groups.flatMap(([, { flags }]) => flags)].filter(({ takesValue }) => takesValue);
+  const values = [["", { flags: own }] as const, ...all].flatMap(([name, { flags }]) =>
     flags
       .filter(({ takesValue }) => takesValue)
       .map(({ flag, values }) => `    "${name} ${flag}") _threatbus_offer "${values.join(" ")}"; return ;;`),
   );
-  const cases = entries.map(
-    ({ name, flags, words }) => `    ${name}) flags="${flagNames(flags)}" words="${words.join(" ")}" ;;`,
+  const cases = all.map(
+    ([name, { flags, words, commands }]) =>
+      `    "${name}") flags="${flagNames(flags)}" words="${[...words, names(commands)].join(" ").trim()}" ;;`,
   );
   return `# bash completion of threatbus; use it with: source <(threatbus completion bash)
 _threatbus() {
@@ -67,9 +82,11 @@ _threatbus() {
   _threatbus_offer() { COMPREPLY=($(compgen -W "$1" -- "$current")); }
   for ((i = 1; i < COMP_CWORD; i++)); do
     case "\${COMP_WORDS[i]}" in
-      -c | --config) i=$((i + 1)) ;;
+      ${[...new Set(takers.map(({ flag }) => flag))].join(" | ")}) i=$((i + 1)) ;;
       -*) ;;
-      *) command="\${COMP_WORDS[i]}"; break ;;
+      *)
+        command="$command\${command:+ }\${COMP_WORDS[i]}"
+        case "$command" in ${groups.map(([name]) => `"${name}"`).join(" | ")}) ;; *) break ;; esac ;;
     esac
   done
   case "$command \${COMP_WORDS[COMP_CWORD - 1]}" in
@@ -93,17 +110,18 @@ function zshFlag({ flag, description, takesValue, values }: Flag): string {
   return quoted(`${flag}[${about}]${takesValue ? `:value:${action}` : ""}`);
 }
 
-function zshScript(entries: readonly Entry[], own: readonly Flag[]): string {
+/** A function that completes the commands of a group, those of groups below it first. */
+function zshFunction(name: string, entries: readonly Entry[], own: readonly Flag[]): string {
   const described = entries.map(
     ({ name, description }) => `    ${quoted(`${name}:${description.replaceAll(":", "\\:")}`)}`,
   );
-  const cases = entries.map(({ name, flags, words }) => {
-    const rest = words.length === 0 ? "*:file:_files" : `*:word:(${words.join(" ")})`;
-    return `        ${name}) _arguments ${flags.map(zshFlag).join(" ")} ${quoted(rest)} ;;`;
+  const groups = entries.filter(({ commands }) => commands.length > 0);
+  const cases = entries.map((entry) => {
+    if (groups.includes(entry)) return `        ${entry.name}) ${name}_${entry.name} ;;`;
+    const rest = entry.words.length === 0 ? "*:file:_files" : `*:word:(${entry.words.join(" ")})`;
+    return `        ${entry.name}) _arguments ${entry.flags.map(zshFlag).join(" ")} ${quoted(rest)} ;;`;
   });
-  return `#compdef threatbus
-# zsh completion of threatbus; use it with: source <(threatbus completion zsh)
-_threatbus() {
+  return `${groups.map((entry) => `${zshFunction(`${name}_${entry.name}`, entry.commands, entry.flags)}\n`).join("")}${name}() {
   local context state state_descr line
   typeset -A opt_args
   local -a commands=(
@@ -117,7 +135,13 @@ ${described.join("\n")}
 ${cases.join("\n")}
       esac ;;
   esac
+}`;
 }
+
+function zshScript(entries: readonly Entry[], own: readonly Flag[]): string {
+  return `#compdef threatbus
+# zsh completion of threatbus; use it with: source <(threatbus completion zsh)
+${zshFunction("_threatbus", entries, own)}
 compdef _threatbus threatbus`;
 }
 
@@ -130,11 +154,19 @@ function fishFlag({ flag, description, takesValue, values }: Flag): string {
 
 function fishScript(entries: readonly Entry[], own: readonly Flag[]): string {
   const lines = own.map((flag) => `complete -c threatbus -n __fish_use_subcommand ${fishFlag(flag)}`);
-  for (const { name, description, flags, words } of entries) {
-    const inside = `complete -c threatbus -n '__fish_seen_subcommand_from ${name}'`;
+  for (const { name, description, flags, words, commands } of entries) {
+    const below = commands.map((each) => each.name).join(" ");
+    const seen = `__fish_seen_subcommand_from ${name}`;
+    const inside = `complete -c threatbus -n '${below === "" ? seen : `${seen}; and not __fish_seen_subcommand_from ${below}`}'`;
     lines.push(`complete -c threatbus -n __fish_use_subcommand -f -a ${name} -d ${quoted(description)}`);
     for (const flag of flags) lines.push(`${inside} ${fishFlag(flag)}`);
     if (words.length > 0) lines.push(`${inside} -f -a ${quoted(words.join(" "))}`);
+    for (const each of commands) lines.push(`${inside} -f -a ${each.name} -d ${quoted(each.description)}`);
+    for (const each of commands) {
+      const within = `complete -c threatbus -n '${seen}; and __fish_seen_subcommand_from ${each.name}'`;
+      for (const flag of each.flags) lines.push(`${within} ${fishFlag(flag)}`);
+      if (each.words.length > 0) lines.push(`${within} -f -a ${quoted(each.words.join(" "))}`);
+    }
   }
   return ["# fish completion of threatbus; use it with: threatbus completion fish | source", ...lines].join("\n");
 }

@@ -1,6 +1,7 @@
 import { listPlugins, type PluginListing, type PluginRequest } from "@threatbus/core";
 import { builtins } from "../builtins.ts";
 import { type ConfigOption, readConfig } from "../config.ts";
+import { table } from "../table.ts";
 import { complain, print, safe } from "../terminal.ts";
 
 const HEADER = ["NAME", "KIND", "CONFIGURED", "FROM", "DESCRIPTION"];
@@ -14,15 +15,7 @@ export async function plugins(options: ConfigOption): Promise<void> {
   if (!result.ok) complain("warning: the configuration has errors; see threatbus check-config");
   const listings = await listPlugins(configured, { builtins, resolveFrom: process.cwd() });
   const rows = [HEADER, ...listings.map(rowOf)];
-  const widths = HEADER.map((_, column) => Math.max(...rows.map((row) => (row[column] ?? "").length)));
-  for (const row of rows) {
-    await print(
-      row
-        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-        .join("  ")
-        .trimEnd(),
-    );
-  }
+  for (const row of table(rows)) await print(row);
 }
 
 function rowOf(listing: PluginListing): string[] {

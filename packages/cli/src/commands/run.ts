@@ -8,6 +8,7 @@ import {
   watchEventLoop,
 } from "@threatbus/core";
 import { type ConfigOption, requireConfig } from "../config.ts";
+import { openLog } from "../durable-log.ts";
 import { EXIT } from "../exit.ts";
 
 /** What `start` gives for one socket that listens. */
@@ -33,7 +34,7 @@ export async function run(options: ConfigOption): Promise<void> {
   const stopped = firstSignal();
   const metrics = createMetrics();
   const endWatch = watchEventLoop({ logger, metrics });
-  const bus = new ThreatBus({ config, logger, metrics });
+  const bus = new ThreatBus({ config, logger, metrics, openLog });
   try {
     const { addresses } = await bus.start();
     logger.info({}, `ready: ${listening(addresses)}`);

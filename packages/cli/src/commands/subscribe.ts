@@ -1,8 +1,9 @@
-import type { ContentFilter, Gap, Message, SubscribeOptions } from "@threatbus/client";
+import type { ContentFilter, Gap, SubscribeOptions } from "@threatbus/client";
 import { type ConnectionOptions, connectTo, interruption } from "../connection.ts";
 import { CommandError, EXIT } from "../exit.ts";
+import { oneLine, prettyLine } from "../message-line.ts";
 import { parseStart } from "../start.ts";
-import { complain, print, safe, styled } from "../terminal.ts";
+import { complain, print, safe } from "../terminal.ts";
 import { TOPICS } from "../topics.ts";
 
 export interface SubscribeCommandOptions extends ConnectionOptions {
@@ -40,7 +41,7 @@ export async function subscribe(topics: readonly string[], options: SubscribeCom
       },
     });
     for await (const message of messages) {
-      await print(pretty ? prettyMessage(message) : oneLine(message.bytes));
+      await print(pretty ? prettyLine(message.object, Date.now()) : oneLine(message.bytes));
       left -= 1;
       if (left <= 0) break;
     }
@@ -88,22 +89,4 @@ function parseFilter(text: string): ContentFilter {
   } catch (cause) {
     throw new CommandError(`--filter is not JSON: ${safe(String(cause))}`, EXIT.usage, cause);
   }
-}
-
-/** Line breaks in JSON text stand only between its tokens, so a space does as well. */
-function oneLine(bytes: Buffer): string {
-  return bytes
-    .toString()
-    .replace(/[\r\n]+/g, " ")
-    .trim();
-}
-
-function prettyMessage({ type, object }: Message): string {
-  const time = styled("dim", new Date().toISOString());
-  if (type === "indicator") {
-    const name = object.name === undefined ? "" : `  ${styled("dim", safe(object.name))}`;
-    return `${time}  ${styled("cyan", "indicator")}  ${safe(object.pattern)}  ${safe(object.id)}${name}`;
-  }
-  const seen = object.last_seen ?? object.first_seen ?? object.created;
-  return `${time}  ${styled("green", "sighting")}   of ${safe(object.sighting_of_ref)} at ${safe(seen)}  ${safe(object.id)}`;
 }

@@ -35,16 +35,27 @@ const loggingSchema = z.strictObject({
 });
 export type LoggingConfig = z.output<typeof loggingSchema>;
 
-const storeOptionsSchema = z.strictObject({
-  path: z.string().min(1).max(4_096).default("data/threatbus.db").describe("The database file of the durable log."),
-  durability: z
-    .enum(["interval", "always"])
-    .default("interval")
-    .describe("`interval`: flush to disk every `sync_interval`; `always`: before a message counts as accepted."),
-  sync_interval: duration("50ms").describe("Time between two flushes with `durability: interval`."),
-  max_age: duration("90d").describe("Messages older than this are pruned."),
-  max_bytes: size("10GiB").describe("The oldest messages are pruned when the log grows beyond this."),
-});
+/** Beyond these the log would be of no use; see @threatbus/store. */
+const LONGEST_SYNC = 60_000;
+const LEAST_LOG_BYTES = 1024 * 1024;
+
+const storeOptionsSchema = z
+  .strictObject({
+    path: z.string().min(1).max(4_096).default("data/threatbus.db").describe("The database file of the durable log."),
+    durability: z
+      .enum(["interval", "always"])
+      .default("interval")
+      .describe("`interval`: flush to disk every `sync_interval`; `always`: before a message counts as accepted."),
+    sync_interval: duration("50ms").describe("Time between two flushes with `durability: interval`; at most 60s."),
+    max_age: duration("90d").describe("Messages older than this are pruned."),
+    max_bytes: size("10GiB").describe("The oldest messages are pruned when the log grows beyond this; at least 1MiB."),
+  })
+  .superRefine(({ sync_interval, max_age, max_bytes }, check) => {
+    const refuse = (key: string, message: string) => check.addIssue({ code: "custom", path: [key], message });
+    if (sync_interval < 1 || sync_interval > LONGEST_SYNC) refuse("sync_interval", "expected 1ms to 60s");
+    if (max_age < 1) refuse("max_age", "expected 1ms or more");
+    if (max_bytes < LEAST_LOG_BYTES) refuse("max_bytes", "expected 1MiB or more");
+  });
 export type StoreConfig = z.output<typeof storeOptionsSchema>;
 
 /** Every section but `plugins`, whose contents are described by the plugins themselves. */
@@ -53,8 +64,14 @@ export const coreSchema = z.strictObject({
   store: z
     .union([z.literal(false), storeOptionsSchema])
     // Not `default`: the description of a schema with conversions has no other default than what is read as input.
-    .prefault(false)
+    .prefault({} as z.input<typeof storeOptionsSchema>)
     .describe("The durable log; `false` turns it off."),
+  lifecycle: z
+    .boolean()
+    .default(true)
+    .describe(
+      'Follow an indicator that is published with `revoked: true`, or whose `valid_until` passes, by the same one with `x_threatbus_update: "REMOVE"`, so that sensors drop it. What expires later than it was published is known only with the durable log (`store`).',
+    ),
   drain_timeout: duration("10s").describe("Longest time that queued messages may take to go out at shutdown."),
   snapshot_timeout: duration("5m").describe("A snapshot ends after this long without an answer."),
 });
@@ -77,6 +94,7 @@ export interface Config {
   readonly logging: LoggingConfig;
   /** `false`: no durable log. */
   readonly store: false | StoreConfig;
+  readonly lifecycle: boolean;
   readonly drain_timeout: number;
   readonly snapshot_timeout: number;
   readonly apps: readonly ConfiguredPlugin<AppPluginDefinition>[];

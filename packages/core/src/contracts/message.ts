@@ -54,7 +54,8 @@ export type Message = StixMessage | SnapshotRequestMessage | SnapshotEnvelopeMes
 
 /** Makes messages for one source; ids are unique across instances. */
 export interface MessageFactory {
-  stix(stix: ParsedStix): StixMessage;
+  /** @param id one that is the same wherever the message is made; default: a new one. */
+  stix(stix: ParsedStix, id?: string): StixMessage;
   snapshotRequest(request: SnapshotRequest): SnapshotRequestMessage;
   snapshotEnvelope(envelope: SnapshotEnvelope): SnapshotEnvelopeMessage;
 }

@@ -1,15 +1,15 @@
 import type { Message, MessageType } from "../contracts/message.ts";
 import type { Inq } from "../contracts/queues.ts";
 import type { TypeCounts } from "../observe/flow-counts.ts";
-import type { JoinableQueue } from "./joinable-queue.ts";
+import type { InqEntrance } from "./inq-entrance.ts";
 
-/** The inq as one plugin sees it: counts exactly what found room, once per call. */
+/** The inq as one plugin sees it: counts exactly what was accepted, once per call. */
 export class CountedInq implements Inq {
-  readonly #inq: JoinableQueue<Message>;
+  readonly #entrance: InqEntrance;
   readonly #count: (counts: TypeCounts) => void;
 
-  constructor(inq: JoinableQueue<Message>, count: (counts: TypeCounts) => void) {
-    this.#inq = inq;
+  constructor(entrance: InqEntrance, count: (counts: TypeCounts) => void) {
+    this.#entrance = entrance;
     this.#count = count;
   }
 
@@ -20,10 +20,7 @@ export class CountedInq implements Inq {
   async putMany(messages: readonly Message[], signal?: AbortSignal): Promise<void> {
     const counts: Partial<Record<MessageType, number>> = {};
     try {
-      for (const message of messages) {
-        if (!this.#inq.tryPut(message)) await this.#inq.put(message, signal);
-        counts[message.type] = (counts[message.type] ?? 0) + 1;
-      }
+      await this.#entrance.putMany(messages, ({ type }) => (counts[type] = (counts[type] ?? 0) + 1), signal);
     } finally {
       // Also when it was given up half-way: what is in the inq goes on.
       this.#count(counts);

@@ -79,6 +79,11 @@ export class JoinableQueue<T> implements Sink<T>, Source<T>, AsyncIterable<T> {
     }
   }
 
+  /** Resolves when something was taken, so that a put may succeed. Rejects like `put`. */
+  async untilRoom(signal?: AbortSignal): Promise<void> {
+    await this.#waitForRoom(signal);
+  }
+
   async get(signal?: AbortSignal): Promise<T> {
     for (;;) {
       const [item] = await this.getMany(1, signal);

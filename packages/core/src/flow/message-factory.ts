@@ -41,11 +41,17 @@ class BusStixMessage extends BusMessage {
   readonly stix: ParsedStix;
   /** Given once, by `place`, before anybody else sees the message. */
   position: number | undefined = undefined;
+  readonly #id: string | undefined;
 
-  constructor(source: string, stix: ParsedStix) {
+  constructor(source: string, stix: ParsedStix, id: string | undefined) {
     super(source);
     this.type = stix.type;
     this.stix = stix;
+    this.#id = id;
+  }
+
+  override get id(): string {
+    return this.#id ?? super.id;
   }
 
   get bytes(): Buffer {
@@ -80,11 +86,16 @@ class BusSnapshotEnvelope extends BusMessage implements SnapshotEnvelopeMessage 
   }
 }
 
+/** Gives a message its position in the durable log, once. */
+export function place(message: StixMessage, position: number): void {
+  (message as { position: number | undefined }).position = position;
+}
+
 /** @param source name of the plugin that takes the messages in. */
 export function createMessageFactory(source: string): MessageFactory {
   return {
     // One class for both types keeps the hot path monomorphic; `type` and `stix.type` are the same by construction.
-    stix: (stix) => new BusStixMessage(source, stix) as StixMessage,
+    stix: (stix, id) => new BusStixMessage(source, stix, id) as StixMessage,
     snapshotRequest: (request) => new BusSnapshotRequest(source, request),
     snapshotEnvelope: (envelope) => new BusSnapshotEnvelope(source, envelope),
   };

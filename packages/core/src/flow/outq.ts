@@ -1,10 +1,14 @@
+import type { StixType } from "@threatbus/stix";
 import type { OutqOptions, OverflowPolicy } from "../contracts/app-plugin.ts";
-import type { Message } from "../contracts/message.ts";
+import type { DurableLog } from "../contracts/log.ts";
+import type { Message, StixMessage } from "../contracts/message.ts";
 import type { DeliveryQueue, RoomWait, Source } from "../contracts/queues.ts";
 import { compileFilter, type MessageFilter } from "../subscriptions/filter.ts";
 import { IdMemory } from "./id-memory.ts";
 import { JoinableQueue } from "./joinable-queue.ts";
+import { type FollowedQueue, LogFollower } from "./log-follower.ts";
 import { messageBytes } from "./message-bytes.ts";
+import { OutqProgress } from "./outq-progress.ts";
 import { Patience, type PatienceLimits } from "./patience.ts";
 import { Waiters } from "./waiters.ts";
 
@@ -12,16 +16,27 @@ const DEFAULT_MAX_ITEMS = 10_000;
 const DEFAULT_MAX_BYTES = 64 * 1024 * 1024;
 /** A queue this full has no room: what is left takes the batch that a backbone is just delivering. */
 const FULL_SHARE = 0.75;
+/**
+ * Below this its reader has little left: more is filled in from the log. Little enough that what comes live meanwhile is
+ * not held up behind it for long.
+ */
+const LOW_ITEMS = 1_000;
+const LOW_BYTES = 1024 * 1024;
+
+/** Why messages of a subscription are lost. `pruned`, `unreadable`: the log had them, and has not, or cannot be read. */
+export type LossReason = "overflow" | "disconnected" | "unsubscribed" | "pruned" | "unreadable";
 
 /** What the bus adds to the options of a plugin. */
 export interface OutqEnvironment {
   /** False when no backbone can deliver a message twice: then the queue need not remember ids. */
   readonly deduplicate?: boolean;
   /** Hears of each message that is lost here. */
-  readonly onDrop?: (reason: "overflow" | "disconnected" | "unsubscribed", count: number, queue: Outq) => void;
+  readonly onDrop?: (reason: LossReason, count: number, queue: Outq) => void;
   /** Hears of the messages that were dealt with. */
-  readonly onDone?: (count: number) => void;
-  /** Hears of an `onDisconnect` that threw. */
+  readonly onDone?: (count: number, queue: Outq) => void;
+  /** Where messages are that have no room here, and that came before the subscription. */
+  readonly log?: DurableLog | undefined;
+  /** Hears of an `onDisconnect` that threw, and of a log that cannot be read. */
   readonly onError?: (error: unknown, queue: Outq) => void;
   readonly patience?: PatienceLimits;
   /** Monotonic milliseconds. */
@@ -44,6 +59,10 @@ export class Outq implements DeliveryQueue, Source<Message> {
   readonly #environment: OutqEnvironment;
   readonly #onDisconnect: (() => void) | undefined;
   readonly #now: () => number;
+  readonly #low: { readonly items: number; readonly bytes: number };
+  readonly #refill = new Waiters();
+  readonly #follower: LogFollower | undefined;
+  readonly #progress: OutqProgress | undefined;
   #lastProgress: number;
   #dropped = 0;
   #disconnected = false;
@@ -51,17 +70,30 @@ export class Outq implements DeliveryQueue, Source<Message> {
   constructor(options: OutqOptions, environment: OutqEnvironment = {}) {
     const maxItems = options.maxItems ?? DEFAULT_MAX_ITEMS;
     this.name = options.name;
-    this.overflow = options.overflow ?? "drop_oldest";
+    this.overflow = policyOf(options.overflow, environment.log !== undefined);
     this.filter = options.filter === undefined ? undefined : compileFilter(options.filter);
     const maxBytes = options.maxBytes ?? DEFAULT_MAX_BYTES;
     this.#queue = new JoinableQueue(maxItems, { max: maxBytes, weigh: messageBytes });
     this.#fullAt = { items: Math.max(1, Math.floor(maxItems * FULL_SHARE)), bytes: maxBytes * FULL_SHARE };
+    this.#low = {
+      items: Math.min(LOW_ITEMS, Math.ceil(this.#fullAt.items / 2)),
+      bytes: Math.min(LOW_BYTES, this.#fullAt.bytes / 2),
+    };
     this.#ids = environment.deduplicate === true ? new IdMemory() : undefined;
     this.#environment = environment;
     this.#onDisconnect = options.onDisconnect;
     this.#now = environment.now ?? (() => performance.now());
     this.#lastProgress = this.#now();
     this.#patience = new Patience(this.#lastProgress, environment.patience);
+    if (environment.log === undefined) return;
+    this.#follower = new LogFollower(environment.log, this.#followed(), {
+      pruned: (count) => this.#drop("pruned", count),
+      unreadable: (count, error) => {
+        if (count > 0) this.#drop("unreadable", count);
+        environment.onError?.(error, this);
+      },
+    });
+    this.#progress = new OutqProgress();
   }
 
   get size(): number {
@@ -80,7 +112,7 @@ export class Outq implements DeliveryQueue, Source<Message> {
 
   /** The position in the durable log behind which the subscription began; undefined without a log. */
   get start(): number | undefined {
-    return undefined;
+    return this.#follower?.start;
   }
 
   /**
@@ -88,16 +120,40 @@ export class Outq implements DeliveryQueue, Source<Message> {
    * while it has not been handed all of a snapshot.
    */
   get handedTo(): number | undefined {
-    return undefined;
+    if (this.#follower === undefined || this.#progress === undefined || this.#follower.hasHistory) return undefined;
+    return Math.max(this.#follower.start, this.#progress.position);
+  }
+
+  /** Is it catching up from the log? */
+  get isBehind(): boolean {
+    return this.#follower?.isBehind ?? false;
+  }
+
+  /** Messages that were offered and are read from the log when there is room. */
+  get owed(): number {
+    return this.#follower?.owed ?? 0;
+  }
+
+  /** Begins to follow the log, before the queue is offered anything; see LogFollower. Nothing happens without a log. */
+  follow(types: readonly StixType[], from?: number): void {
+    this.#follower?.begin(types, from);
+  }
+
+  /** Adds a snapshot from the log, at the reader's pace; see LogFollower. Without a log nothing is added. */
+  addHistory(parts: AsyncIterable<readonly StixMessage[]>): void {
+    this.#follower?.addHistory(parts);
   }
 
   offer(message: Message): void {
     if (this.#ids !== undefined && !this.#ids.add(message.id)) return;
+    if (this.#follower !== undefined && !this.#follower.admits(message)) return;
     if (this.#queue.tryPut(message)) return;
     if (this.#disconnected) this.#drop("disconnected", 1);
     else if (this.#queue.closed) this.#drop("unsubscribed", 1);
     else if (this.overflow === "disconnect") this.#disconnect();
-    else this.#replaceOldest(message);
+    else if (this.overflow === "drop_oldest") this.#replaceOldest(message);
+    // What the log does not have gives way: all that is queued has its place in an order without gaps.
+    else if (this.#follower?.fallBehind(message) !== true) this.#drop("overflow", 1);
   }
 
   room(): RoomWait | undefined {
@@ -108,13 +164,15 @@ export class Outq implements DeliveryQueue, Source<Message> {
     return { over: this.#waitForRoom(allowance), charge: () => this.#patience.spend(this.#now() - started) };
   }
 
-  get(signal?: AbortSignal): Promise<Message> {
-    return this.#queue.get(signal).finally(() => this.#taken());
+  async get(signal?: AbortSignal): Promise<Message> {
+    const message = await this.#queue.get(signal);
+    this.#taken([message]);
+    return message;
   }
 
   async getMany(max: number, signal?: AbortSignal): Promise<Message[]> {
     const messages = await this.#queue.getMany(max, signal);
-    this.#taken();
+    this.#taken(messages);
     return messages;
   }
 
@@ -122,16 +180,20 @@ export class Outq implements DeliveryQueue, Source<Message> {
     // A reader that still works on what it has taken is slow, not stuck.
     this.#lastProgress = this.#now();
     this.#queue.taskDone(count);
-    this.#environment.onDone?.(count);
+    this.#progress?.done(count, true);
+    this.#environment.onDone?.(count, this);
   }
 
   /** Answers for messages that were taken and could not be handed on; the plugin counts them as dropped. */
   abandon(count: number): void {
     this.#queue.taskDone(count);
+    this.#progress?.done(count, false);
   }
 
-  join(signal?: AbortSignal): Promise<void> {
-    return this.#queue.join(signal);
+  /** Resolves when everything offered so far was handed to the app. */
+  async join(signal?: AbortSignal): Promise<void> {
+    await this.#follower?.caughtUp(signal);
+    await this.#queue.join(signal);
   }
 
   /** Ends the queue; what is still in it counts as dropped. */
@@ -140,11 +202,36 @@ export class Outq implements DeliveryQueue, Source<Message> {
     this.#queue.close();
     this.#discard(this.#disconnected ? "disconnected" : "unsubscribed");
     this.#room.wakeAll();
+    this.#refill.wakeAll();
+    this.#follower?.end();
   }
 
-  #taken(): void {
+  #taken(messages: readonly Message[]): void {
+    this.#progress?.taken(messages);
     this.#lastProgress = this.#now();
     if (this.#room.size > 0 && !this.#isFilled(0.5)) this.#room.wakeAll();
+    if (this.#refill.size > 0 && this.#isLow) this.#refill.wakeAll();
+  }
+
+  get #isLow(): boolean {
+    return this.#queue.size < this.#low.items && this.#queue.weight < this.#low.bytes;
+  }
+
+  #followed(): FollowedQueue {
+    const outq = this;
+    return {
+      filter: this.filter,
+      get closed() {
+        return outq.#queue.closed;
+      },
+      get isLow() {
+        return outq.#isLow;
+      },
+      tryPut: (message) => this.#queue.tryPut(message),
+      low: async () => {
+        while (!this.#isLow && !this.#queue.closed) await this.#refill.wait();
+      },
+    };
   }
 
   /** Does it hold this share of what makes it full, in messages or in bytes? */
@@ -183,11 +270,17 @@ export class Outq implements DeliveryQueue, Source<Message> {
   #discard(reason: "disconnected" | "unsubscribed"): void {
     const left = this.#queue.takeNow(this.#queue.size);
     this.#queue.taskDone(left.length);
-    if (left.length > 0) this.#drop(reason, left.length);
+    const count = left.length + this.owed;
+    if (count > 0) this.#drop(reason, count);
   }
 
-  #drop(reason: "overflow" | "disconnected" | "unsubscribed", count: number): void {
+  #drop(reason: LossReason, count: number): void {
     this.#dropped += count;
     this.#environment.onDrop?.(reason, count, this);
   }
+}
+
+function policyOf(asked: OverflowPolicy | undefined, hasLog: boolean): OverflowPolicy {
+  if (hasLog) return asked ?? "log";
+  return asked === "disconnect" ? asked : "drop_oldest";
 }

@@ -1,11 +1,13 @@
 import type { Registry } from "prom-client";
-import type { Config, ConfiguredPlugin } from "../config/schema.ts";
-import type { AppContext, AppPlugin, AppPluginDefinition, OutqOptions } from "../contracts/app-plugin.ts";
+import type { Config, ConfiguredPlugin, StoreConfig } from "../config/schema.ts";
+import type { AppContext, AppPlugin, AppPluginDefinition } from "../contracts/app-plugin.ts";
 import type { BackbonePlugin } from "../contracts/backbone-plugin.ts";
+import type { OpenLog } from "../contracts/log.ts";
 import type { Logger } from "../contracts/logger.ts";
 import type { Message } from "../contracts/message.ts";
 import { messageOf, ThreatBusError } from "../errors.ts";
 import { CountedInq } from "../flow/counted-inq.ts";
+import { InqEntrance } from "../flow/inq-entrance.ts";
 import { InqSplit } from "../flow/inq-split.ts";
 import { JoinableQueue } from "../flow/joinable-queue.ts";
 import { messageBytes } from "../flow/message-bytes.ts";
@@ -15,6 +17,9 @@ import { FlowCounts } from "../observe/flow-counts.ts";
 import { counter, gauge } from "../observe/metrics.ts";
 import { InternalSubscriber } from "../subscriptions/internal.ts";
 import { Snapshots } from "../subscriptions/snapshots.ts";
+import { Subscriptions } from "../subscriptions/subscriptions.ts";
+import { Withdrawals } from "../withdrawals/withdrawals.ts";
+import { LogKeeper } from "./log-keeper.ts";
 import { OutqDrops } from "./outq-drops.ts";
 
 /** Messages between app plugins and backbones; publishers wait when it is full. */
@@ -32,6 +37,8 @@ export interface ThreatBusOptions {
   readonly config: Config;
   readonly logger: Logger;
   readonly metrics: Registry;
+  /** Opens the durable log that the configuration describes; it is not called where the configuration turns it off. */
+  readonly openLog?: (settings: StoreConfig) => Promise<OpenLog>;
 }
 
 export interface PluginAddress {
@@ -56,14 +63,17 @@ export class ThreatBus {
   readonly #inq = new JoinableQueue<Message>(INQ_CAPACITY, { max: INQ_BYTES, weigh: messageBytes });
   readonly #backbones = new Map<string, BackbonePlugin>();
   readonly #apps = new Map<string, AppPlugin>();
-  /** Topics of each open subscription. */
-  readonly #subscriptions = new Map<Outq, readonly string[]>();
-  /** The app plugin that made each outq. */
-  readonly #owners = new WeakMap<Outq, string>();
-  readonly #snapshots: Snapshots;
+  readonly #entrance = new InqEntrance(this.#inq, (messages) => {
+    if (this.#observesInq) this.#withdrawals?.observe(messages);
+  });
+  readonly #subscriptions: Subscriptions;
   readonly #drops: OutqDrops;
   readonly #counts: FlowCounts;
+  readonly #openLog: ThreatBusOptions["openLog"];
   readonly #failed: { plugin: string; error: unknown }[] = [];
+  #log: LogKeeper | undefined;
+  #snapshots: Snapshots | undefined;
+  #withdrawals: Withdrawals | undefined;
   #split: InqSplit | undefined;
   #internal: InternalSubscriber | undefined;
   /** Runs from start to stop: with no socket open, Node would end the process although the bus runs or drains. */
@@ -71,34 +81,55 @@ export class ThreatBus {
   /** Messages that were not delivered before the bus stopped. */
   #undelivered = 0;
 
-  constructor({ config, logger, metrics }: ThreatBusOptions) {
+  constructor({ config, logger, metrics, openLog }: ThreatBusOptions) {
     this.#config = config;
     this.#logger = logger;
     this.#metrics = metrics;
+    this.#openLog = openLog;
     this.#drops = new OutqDrops(logger, metrics);
     this.#counts = new FlowCounts(metrics);
-    this.#snapshots = new Snapshots({
-      inq: this.#inqOf(BUS),
-      messages: createMessageFactory(BUS),
+    this.#subscriptions = new Subscriptions({
       logger,
-      timeout: config.snapshot_timeout,
+      drops: this.#drops,
+      counts: this.#counts,
+      backbones: this.#backbones,
+      deduplicate: this.#mayRepeat,
     });
     this.#offerMetrics();
   }
 
+  /** Is everything that is delivered here in this instance's inq first, in that order? */
+  get #deliversInOrder(): boolean {
+    return this.#config.backbones.some(({ definition }) => definition.insideProcess === true);
+  }
+
+  /** Are messages followed from the inq on, or from their delivery, when they enter the log? */
+  get #observesInq(): boolean {
+    return this.#log === undefined || this.#deliversInOrder;
+  }
+
+  /** Can a message reach an outq twice? */
+  get #mayRepeat(): boolean {
+    const { backbones } = this.#config;
+    return backbones.length > 1 || backbones.some(({ definition }) => !definition.deliversOnce);
+  }
+
   /**
-   * Backbones, then the bus's own subscription, then the apps.
-   * @throws ThreatBusError when no backbone starts, or when every configured app plugin fails.
+   * The log, backbones, then the bus's own subscription, then the apps.
+   * @throws ThreatBusError when the log cannot be opened, when no backbone starts, or when every configured app plugin fails.
    */
   async start(): Promise<StartReport> {
     this.#alive = setInterval(() => undefined, LONGEST_TIMER);
     try {
+      await this.#startLog();
       await this.#startBackbones();
       await this.#subscribeInternally();
+      this.#withdrawals?.start();
       const addresses = await this.#startApps();
       this.#reportConcerns();
       return { addresses, failed: this.#failed };
     } catch (error) {
+      await this.#log?.close();
       clearInterval(this.#alive);
       throw error;
     }
@@ -106,22 +137,24 @@ export class ThreatBus {
 
   /**
    * Apps take nothing more in; the inq drains through the backbones, the outqs to the apps, within `drain_timeout` in
-   * all; backbones stop, then apps, each within 5 s. Never throws.
+   * all; backbones stop, then apps, each within 5 s; the log is written to its end. Never throws.
    */
   async stop(): Promise<{ undelivered: number }> {
     const deadline = AbortSignal.timeout(this.#config.drain_timeout);
     await this.#each("stop taking messages in", this.#apps, (app) => app.stopIntake(), deadline);
     await this.#drain(deadline);
-    this.#snapshots.stop();
+    this.#snapshots?.stop();
     this.#split?.stop();
     this.#internal?.stop();
+    this.#withdrawals?.stop();
     await this.#each("stop", this.#backbones, (backbone) => backbone.stop());
     this.#countUndelivered();
     await this.#each("stop", this.#apps, (app) => app.stop());
     this.#abort.abort();
-    await Promise.all([this.#split?.join(), this.#internal?.join()]);
-    for (const queue of [...this.#subscriptions.keys()]) queue.close();
+    await Promise.all([this.#split?.join(), this.#internal?.join(), this.#withdrawals?.join()]);
+    this.#subscriptions.close();
     this.#drops.flush();
+    await this.#log?.close();
     clearInterval(this.#alive);
     return { undelivered: this.#undelivered };
   }
@@ -132,8 +165,20 @@ export class ThreatBus {
       const fields = { plugin, error: messageOf(error) };
       this.#logger.error(fields, "a plugin failed to start; the rest of the bus runs without it");
     }
-    if (this.#config.store === false) return;
-    this.#logger.warn({ setting: "store" }, "the durable log is not available yet: nothing is stored");
+  }
+
+  /** Opens the log, and makes what follows it. */
+  async #startLog(): Promise<void> {
+    const { store, lifecycle } = this.#config;
+    const log = store === false ? undefined : await this.#openLog?.(store);
+    const context = { logger: this.#logger, metrics: this.#metrics };
+    if (log !== undefined) this.#log = new LogKeeper({ ...context, log, deduplicate: this.#mayRepeat });
+    if (log !== undefined && this.#log !== undefined && this.#deliversInOrder)
+      this.#entrance.use({ log, writer: this.#log.writer });
+    const own = { ...context, log, inq: this.#inqOf(BUS), messages: createMessageFactory(BUS) };
+    this.#snapshots = new Snapshots({ ...own, timeout: this.#config.snapshot_timeout });
+    this.#subscriptions.use({ log, snapshots: this.#snapshots });
+    if (lifecycle) this.#withdrawals = new Withdrawals(own);
   }
 
   async #startBackbones(): Promise<void> {
@@ -150,7 +195,7 @@ export class ThreatBus {
           logger: this.#logger.child({ component: name }),
           config,
           inq,
-          accept: async () => undefined,
+          accept: (messages) => this.#accept(messages),
           signal: this.#abort.signal,
         });
         return backbone;
@@ -163,25 +208,31 @@ export class ThreatBus {
     this.#split?.start();
   }
 
+  /** What a backbone has brought from elsewhere, before it is delivered. */
+  async #accept(messages: readonly Message[]): Promise<void> {
+    if (this.#log === undefined) return;
+    const { entered } = await this.#log.writer.enter(messages);
+    this.#withdrawals?.observe(entered);
+  }
+
   #backboneFailure(name: string): ThreatBusError {
     const cause = this.#failed.at(-1)?.error;
     return new ThreatBusError("TB_BACKBONE_FAILED", `backbone ${name} failed to start: ${messageOf(cause)}`, { cause });
   }
 
   async #subscribeInternally(): Promise<void> {
-    const queue = this.#createOutq(BUS, { name: "snapshots" });
-    this.#internal = new InternalSubscriber(queue, (message) => this.#handleInternal(message), {
+    // What the bus tells itself is delivered to nobody, and in no log.
+    const queue = new Outq(
+      { name: "snapshots" },
+      { deduplicate: this.#mayRepeat, onDrop: this.#drops.of(BUS, "snapshots") },
+    );
+    this.#internal = new InternalSubscriber(queue, async (messages) => this.#snapshots?.handle(messages, this.#apps), {
       logger: this.#logger,
       metrics: this.#metrics,
     });
     for (const topic of INTERNAL_TOPICS)
       for (const backbone of this.#backbones.values()) await backbone.subscribe(topic, queue);
     this.#internal.start();
-  }
-
-  #handleInternal(message: Message): void {
-    if (message.type === "snapshotrequest") this.#snapshots.handleRequest(message, this.#apps);
-    else if (message.type === "snapshotenvelope") this.#snapshots.handleEnvelope(message);
   }
 
   async #startApps(): Promise<PluginAddress[]> {
@@ -191,7 +242,7 @@ export class ThreatBus {
       const app = definition.create();
       const bound = await this.#try(name, () => app.run(this.#contextOf(configured)));
       if (bound === undefined) {
-        await this.#endSubscriptionsOf(name);
+        await this.#subscriptions.endAllOf(name);
         continue;
       }
       this.#apps.set(name, app);
@@ -202,12 +253,6 @@ export class ThreatBus {
     if (first.error instanceof ThreatBusError) throw first.error;
     const message = `app plugin ${first.plugin} failed to start: ${messageOf(first.error)}`;
     throw new ThreatBusError("TB_PLUGIN_FAILED", message, { cause: first.error });
-  }
-
-  /** A plugin that failed reads no more: what it subscribed would fill up, and hold up the drain. */
-  async #endSubscriptionsOf(plugin: string): Promise<void> {
-    for (const queue of [...this.#subscriptions.keys()])
-      if (this.#owners.get(queue) === plugin) await this.#unsubscribe(queue);
   }
 
   /** @returns undefined when the plugin failed, which is then reported. */
@@ -228,74 +273,36 @@ export class ThreatBus {
       metrics: this.#metrics,
       signal: this.#abort.signal,
       messages: createMessageFactory(name),
-      logId: undefined,
-      createOutq: (options) => this.#createOutq(name, options),
-      subscribe: (topics, queue, seconds = 0) => this.#subscribe(topics, queue, seconds),
-      unsubscribe: (queue) => this.#unsubscribe(queue),
+      logId: this.#log?.id,
+      createOutq: (options) => this.#subscriptions.createOutq(name, options),
+      subscribe: (topics, queue, seconds = 0, from) => this.#subscriptions.subscribe(topics, queue, seconds, from),
+      unsubscribe: (queue) => this.#subscriptions.unsubscribe(queue),
     };
   }
 
   #inqOf(source: string): CountedInq {
-    return new CountedInq(this.#inq, (counts) => this.#counts.received(source, counts));
-  }
-
-  #createOutq(component: string, options: OutqOptions): Outq {
-    const { backbones } = this.#config;
-    const deduplicate = backbones.length > 1 || backbones.some(({ definition }) => !definition.deliversOnce);
-    const made = new Outq(options, {
-      deduplicate,
-      onDrop: this.#drops.of(component, options.name),
-      // What the bus tells itself is delivered to nobody.
-      ...(component === BUS ? {} : { onDone: (count) => this.#counts.delivered(component, count) }),
-      onError: (error, queue) => {
-        const fields = { plugin: component, subscription: queue.name, error: messageOf(error) };
-        this.#logger.error(fields, "a plugin failed to handle the end of a subscription");
-      },
-    });
-    this.#owners.set(made, component);
-    return made;
-  }
-
-  async #subscribe(topics: string | readonly string[], queue: Outq, seconds: number): Promise<string | undefined> {
-    const distinct = [...new Set(Array.isArray(topics) ? topics : [topics])];
-    if (!distinct.every((topic) => typeof topic === "string")) throw new TypeError("a topic must be a string");
-    this.#subscriptions.set(queue, [...(this.#subscriptions.get(queue) ?? []), ...distinct]);
-    for (const topic of distinct)
-      for (const backbone of this.#backbones.values()) await backbone.subscribe(topic, queue);
-    if (!this.#subscriptions.has(queue)) {
-      // It was ended while a backbone took its time: nothing may go on being routed to it.
-      await this.#endRoutes(distinct, queue);
-      return undefined;
-    }
-    return this.#snapshots.request(distinct, seconds, queue);
-  }
-
-  async #unsubscribe(queue: Outq): Promise<void> {
-    const topics = this.#subscriptions.get(queue) ?? [];
-    this.#subscriptions.delete(queue);
-    this.#snapshots.cancel(queue);
-    await this.#endRoutes(topics, queue);
-    queue.close();
-  }
-
-  async #endRoutes(topics: readonly string[], queue: Outq): Promise<void> {
-    for (const topic of topics)
-      for (const backbone of this.#backbones.values()) await backbone.unsubscribe(topic, queue);
+    return new CountedInq(this.#entrance, (counts) => this.#counts.received(source, counts));
   }
 
   async #drain(deadline: AbortSignal): Promise<void> {
     try {
-      await (this.#split?.drained(deadline) ?? this.#inq.join(deadline));
-      await Promise.all([...this.#subscriptions.keys()].map((queue) => queue.join(deadline)));
+      await this.#drainInq(deadline);
+      await this.#withdrawals?.settled(deadline);
+      await this.#drainInq(deadline);
+      await this.#subscriptions.drained(deadline);
     } catch {
       this.#logger.warn({ drain_timeout_ms: this.#config.drain_timeout }, "not everything was delivered in time");
     }
   }
 
+  async #drainInq(deadline: AbortSignal): Promise<void> {
+    await (this.#split?.drained(deadline) ?? this.#inq.join(deadline));
+  }
+
   /** What the inq still holds counts once; what an outq holds counts for its subscription. */
   #countUndelivered(): void {
     this.#undelivered += this.#inq.unfinished + (this.#split?.unfinished ?? 0);
-    for (const queue of this.#subscriptions.keys()) this.#undelivered += queue.unfinished;
+    this.#undelivered += this.#subscriptions.unfinished;
   }
 
   /** Does one life-cycle step for all plugins at once; a plugin that throws is reported, and one that hangs is left. */
@@ -325,11 +332,8 @@ export class ThreatBus {
     counter(this.#metrics, "threatbus_worker_restarts_total");
     gauge(this.#metrics, "threatbus_inq_messages", (metric) => metric.set(this.#inq.size));
     gauge(this.#metrics, "threatbus_subscriptions", (metric) => metric.set(this.#subscriptions.size));
-    gauge(this.#metrics, "threatbus_snapshots_open", (metric) => metric.set(this.#snapshots.size));
-    gauge(this.#metrics, "threatbus_outq_messages", (metric) => {
-      let waiting = 0;
-      for (const queue of this.#subscriptions.keys()) waiting += queue.size;
-      metric.set(waiting);
-    });
+    gauge(this.#metrics, "threatbus_snapshots_open", (metric) => metric.set(this.#snapshots?.size ?? 0));
+    gauge(this.#metrics, "threatbus_outq_messages", (metric) => metric.set(this.#subscriptions.waiting));
+    gauge(this.#metrics, "threatbus_subscriptions_behind", (metric) => metric.set(this.#subscriptions.behind));
   }
 }

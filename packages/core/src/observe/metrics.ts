@@ -12,7 +12,7 @@ interface MetricEntry {
 export const METRICS = {
   threatbus_messages_received_total: {
     type: "counter",
-    help: "Messages put into the inq, by the plugin that did (threatbus: the bus itself, for snapshots).",
+    help: "Messages put into the inq, by the plugin that did (threatbus: the bus itself, for snapshots and withdrawals).",
     labels: ["source", "type"],
   },
   threatbus_messages_delivered_total: {
@@ -28,7 +28,28 @@ export const METRICS = {
   threatbus_subscriptions: { type: "gauge", help: "Subscriptions that are open now.", labels: [] },
   threatbus_inq_messages: { type: "gauge", help: "Messages that wait in the inq.", labels: [] },
   threatbus_outq_messages: { type: "gauge", help: "Messages that wait in all outqs together.", labels: [] },
+  threatbus_subscriptions_behind: {
+    type: "gauge",
+    help: "Subscriptions that catch up from the durable log.",
+    labels: [],
+  },
+  threatbus_log_position: { type: "gauge", help: "Newest position in the durable log; 0 without one.", labels: [] },
+  threatbus_log_ok: {
+    type: "gauge",
+    help: "1: the durable log is being written; 0: it is off, cannot be written or is damaged.",
+    labels: [],
+  },
+  threatbus_log_missed_total: {
+    type: "counter",
+    help: "Messages that were delivered and that the durable log did not take.",
+    labels: [],
+  },
   threatbus_snapshots_open: { type: "gauge", help: "Snapshots that still wait for answers.", labels: [] },
+  threatbus_withdrawals_total: {
+    type: "counter",
+    help: "Indicators that the bus followed by their REMOVE, by reason (expired, revoked).",
+    labels: ["reason"],
+  },
   threatbus_worker_restarts_total: {
     type: "counter",
     help: "Times that a worker failed and was started again.",

@@ -16,6 +16,8 @@ export type ContentFilter = z.infer<typeof contentFilterSchema>;
 
 /** A filter ready to run. Equal filters are one object, so that a router runs each once per message. */
 export interface MessageFilter {
+  /** What it was made from. */
+  readonly definition: ContentFilter;
   matches(message: Message): boolean;
 }
 
@@ -38,6 +40,7 @@ export function compileFilter(filter: ContentFilter): MessageFilter {
   const tests = testsOf(filter);
   const underTlp = tlpTest(filter.max_tlp);
   const compiled: MessageFilter = {
+    definition: filter,
     matches(message) {
       if (message.type !== "indicator") return message.type !== "sighting" || underTlp(message);
       return underTlp(message) && tests.every((test) => test(message));

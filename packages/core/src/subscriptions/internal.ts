@@ -4,12 +4,12 @@ import { StoppableWorker, type WorkerContext } from "../flow/stoppable-worker.ts
 
 const BATCH = 256;
 
-/** Reads the bus's own subscription: snapshot requests and envelopes. */
+/** Reads the bus's own subscription: snapshot requests and envelopes. The next ones wait until the last are handled. */
 export class InternalSubscriber extends StoppableWorker {
   readonly #queue: Outq;
-  readonly #handle: (message: Message) => void;
+  readonly #handle: (messages: readonly Message[]) => Promise<void>;
 
-  constructor(queue: Outq, handle: (message: Message) => void, context: WorkerContext) {
+  constructor(queue: Outq, handle: (messages: readonly Message[]) => Promise<void>, context: WorkerContext) {
     super("snapshots", context);
     this.#queue = queue;
     this.#handle = handle;
@@ -19,7 +19,7 @@ export class InternalSubscriber extends StoppableWorker {
     for (;;) {
       const messages = await this.#queue.getMany(BATCH, signal);
       try {
-        for (const message of messages) this.#handle(message);
+        await this.#handle(messages);
       } finally {
         this.#queue.taskDone(messages.length);
       }

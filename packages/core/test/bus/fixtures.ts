@@ -130,6 +130,7 @@ export function configOf({ apps = { idle: appPlugin() }, backbones, drainTimeout
     },
     store: false,
     drain_timeout: drainTimeout,
+    lifecycle: true,
     snapshot_timeout: 300_000,
     apps: Object.entries(apps).map(([name, plugin]) => configuredApp(name, plugin)),
     backbones: Object.entries(backbones).map(([name, plugin]) => configuredBackbone(name, plugin)),

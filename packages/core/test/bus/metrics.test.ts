@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { CountedInq } from "../../src/flow/counted-inq.ts";
+import { InqEntrance } from "../../src/flow/inq-entrance.ts";
 import { JoinableQueue } from "../../src/flow/joinable-queue.ts";
 import type { CounterName } from "../../src/observe/metrics.ts";
 import { indicator, settle, sighting } from "../messages.ts";
@@ -79,7 +80,7 @@ test("what queues lose is counted by reason, at once for who asks, and said once
 
 test("of a batch that is given up half-way, what found room is counted", async () => {
   const counted: unknown[] = [];
-  const inq = new CountedInq(new JoinableQueue(2), (counts) => counted.push(counts));
+  const inq = new CountedInq(new InqEntrance(new JoinableQueue(2)), (counts) => counted.push(counts));
   const abort = new AbortController();
   const putting = inq.putMany([indicator(), sighting(), indicator()], abort.signal);
   abort.abort(new Error("too late"));

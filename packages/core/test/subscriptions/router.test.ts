@@ -100,6 +100,7 @@ test("routes are found anew when a subscription changes", () => {
 test("a filter runs once per message however many queues share it, and only they are held to it", () => {
   let runs = 0;
   const filter: MessageFilter = {
+    definition: {},
     matches: (message) => {
       runs += 1;
       return message.type === "indicator";

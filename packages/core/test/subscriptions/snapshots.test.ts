@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
-import type { AppPlugin } from "../../src/contracts/app-plugin.ts";
+import type { AppPlugin, OutqOptions } from "../../src/contracts/app-plugin.ts";
 import type { Message, SnapshotRequestMessage } from "../../src/contracts/message.ts";
 import { JoinableQueue } from "../../src/flow/joinable-queue.ts";
 import { Outq } from "../../src/flow/outq.ts";
-import { coveredTypes, Snapshots } from "../../src/subscriptions/snapshots.ts";
+import { coveredTypes, type HistoryTaker, Snapshots } from "../../src/subscriptions/snapshots.ts";
 import { appPlugin, envelope, factory, indicator, namedMessage, request, settle, sighting } from "../messages.ts";
 import { recordingLogger } from "../observe-fixtures.ts";
 import { vectors } from "../vectors.ts";
@@ -12,9 +12,14 @@ import { vectors } from "../vectors.ts";
 function fixture(t: TestContext, timeout = 300_000) {
   const inq = new JoinableQueue<Message>();
   const { logger, lines } = recordingLogger();
-  const snapshots = new Snapshots({ inq, messages: factory, logger, timeout });
+  const snapshots = new Snapshots({ inq, messages: factory, logger, timeout, log: undefined });
   t.after(() => snapshots.stop());
-  return { inq, snapshots, lines, queue: new Outq({ name: "q" }) };
+  return { inq, snapshots, lines, queue: queueOf() };
+}
+
+function queueOf(options: Partial<OutqOptions> = {}): Outq & HistoryTaker {
+  const addHistory = () => assert.fail("there is no log");
+  return Object.assign(new Outq({ name: "q", ...options }), { addHistory });
 }
 
 /** A plugin that keeps the requests it gets. */
@@ -26,7 +31,7 @@ function recordingPlugin(): { readonly plugin: AppPlugin; readonly requests: Sna
   return { plugin: appPlugin({ snapshot }), requests };
 }
 
-async function openSnapshot(snapshots: Snapshots, queue: Outq): Promise<string> {
+async function openSnapshot(snapshots: Snapshots, queue: HistoryTaker): Promise<string> {
   const id = await snapshots.request(["stix2"], 60, queue);
   assert.ok(id !== undefined);
   return id;
@@ -66,9 +71,9 @@ for (const { name, input, expected } of vectors("snapshot-handling")) {
     const known = !input.known_snapshot_ids.includes("other") && input.known_snapshot_ids.length > 0;
     for (const text of input.messages) {
       const message = namedMessage(text);
-      if (message?.type === "snapshotrequest") snapshots.handleRequest(message, [["app", plugin]]);
-      if (message?.type === "snapshotenvelope")
-        snapshots.handleEnvelope(known ? envelope(message.envelope.body, id) : message);
+      if (message === undefined) continue;
+      const isKnown = known && message.type === "snapshotenvelope";
+      await snapshots.handle([isKnown ? envelope(message.envelope.body, id) : message], [["app", plugin]]);
     }
     const answered = (await takeAll(queue)).map(({ type }) =>
       type === "indicator" ? "v21.Indicator" : "v21.Sighting",
@@ -92,14 +97,18 @@ test("no history is asked for with 0, a negative or no number of seconds", async
   assert.deepEqual([inq.size, snapshots.size], [0, 0]);
 });
 
-test("the same version of an object is answered once, and answers pass the subscription's filter", async (t) => {
+test("a version of an object is answered once, and not after a newer one; answers pass the subscription's filter", async (t) => {
   const { snapshots } = fixture(t);
-  const queue = new Outq({ name: "q", filter: { min_confidence: 50 } });
+  const queue = queueOf({ filter: { min_confidence: 50 } });
   const id = await openSnapshot(snapshots, queue);
   const certain = indicator({ confidence: 80 });
   const newer = indicator({ confidence: 80, modified: "2021-03-06T05:06:07.891Z" });
-  for (const { stix } of [certain, certain, newer, sighting(), indicator({ id: `indicator--${id}`, confidence: 1 })])
-    snapshots.handleEnvelope(envelope(stix, id));
+  const uncertain = indicator({ id: `indicator--${id}`, confidence: 1 });
+  const bodies = [certain, certain, newer, certain, sighting(), uncertain];
+  await snapshots.handle(
+    bodies.map(({ stix }) => envelope(stix, id)),
+    [],
+  );
   const answers = await takeAll(queue);
   assert.deepEqual(
     answers.map((message) => message.bytes.toString()),
@@ -115,25 +124,25 @@ test("a snapshot ends after the time-out without an answer; an answer prolongs i
   const id = await openSnapshot(snapshots, queue);
   now = 600;
   t.mock.timers.tick(600);
-  snapshots.handleEnvelope(envelope(indicator().stix, id));
+  await snapshots.handle([envelope(indicator().stix, id)], []);
   now = 1_000;
   t.mock.timers.tick(400);
   assert.equal(snapshots.size, 1);
   now = 1_600;
   t.mock.timers.tick(600);
   assert.equal(snapshots.size, 0);
-  snapshots.handleEnvelope(envelope(sighting().stix, id));
+  await snapshots.handle([envelope(sighting().stix, id)], []);
   assert.equal(queue.size, 1, "an answer after the end is nobody's");
 });
 
 test("the end of a subscription ends its snapshots and no others; stop ends all", async (t) => {
   const { snapshots, queue } = fixture(t);
-  const other = new Outq({ name: "other" });
+  const other = queueOf();
   const id = await openSnapshot(snapshots, queue);
   const kept = await openSnapshot(snapshots, other);
   snapshots.cancel(queue);
-  snapshots.handleEnvelope(envelope(indicator().stix, id));
-  snapshots.handleEnvelope(envelope(indicator().stix, kept));
+  await snapshots.handle([envelope(indicator().stix, id)], []);
+  await snapshots.handle([envelope(indicator().stix, kept)], []);
   assert.deepEqual([snapshots.size, queue.size, other.size], [1, 0, 1]);
   snapshots.stop();
   assert.equal(snapshots.size, 0);
@@ -158,12 +167,15 @@ test("answers of plugins go into the inq, and a plugin that fails in any way is 
       await results.putMany([answer]);
     },
   });
-  snapshots.handleRequest(request("indicator"), [
-    ["throwing", throwing],
-    ["rejecting", rejecting],
-    ["silent", appPlugin()],
-    ["answering", answering],
-  ]);
+  await snapshots.handle(
+    [request("indicator")],
+    [
+      ["throwing", throwing],
+      ["rejecting", rejecting],
+      ["silent", appPlugin()],
+      ["answering", answering],
+    ],
+  );
   await settle();
   assert.deepEqual(
     inq.takeNow(10).map(({ type }) => type),
@@ -175,5 +187,29 @@ test("answers of plugins go into the inq, and a plugin that fails in any way is 
       ["warn", "throwing", "at once"],
       ["warn", "rejecting", "later"],
     ],
+  );
+});
+
+test("answers that are withdrawn or no longer valid are left out, and what is older than those too", async (t) => {
+  const { snapshots, queue } = fixture(t);
+  const id = await openSnapshot(snapshots, queue);
+  const named = (digit: string, members: object) =>
+    indicator({ id: `indicator--46b3f973-5c03-41fc-9efe-49598a267a3${digit}`, ...members });
+  const valid = named("4", { valid_until: "2999-01-01T00:00:00Z" });
+  const bodies = [
+    named("1", { revoked: true }),
+    named("2", { x_threatbus_update: "REMOVE" }),
+    named("3", { valid_until: "2021-04-01T00:00:00Z" }),
+    named("3", { modified: "2021-03-04T05:06:07.891Z" }),
+    valid,
+    sighting({ revoked: true }),
+  ];
+  await snapshots.handle(
+    bodies.map(({ stix }) => envelope(stix, id)),
+    [],
+  );
+  assert.deepEqual(
+    (await takeAll(queue)).map(({ bytes }) => bytes.toString()),
+    [valid, sighting({ revoked: true })].map(({ bytes }) => bytes.toString()),
   );
 });

@@ -4,6 +4,7 @@ import { isSpace, stringEnd } from "./scan.ts";
 const QUOTE = 0x22;
 const COLON = 0x3a;
 const COMMA = 0x2c;
+const CLOSE_OBJECT = 0x7d;
 /** Longest way to write a byte of a name: `\u0061`. */
 const MOST_PER_BYTE = 6;
 
@@ -60,4 +61,22 @@ export function findMember(json: Buffer, name: string): Buffer | undefined {
     }
   }
   return found;
+}
+
+/**
+ * The same object with this value for a member: put in the place of the one it has, else added as the last member. All
+ * other bytes stay as they are.
+ * @param json bytes that are known to be the JSON text of an object
+ * @param value JSON text
+ */
+export function withMember(json: Buffer, name: string, value: string): Buffer {
+  const old = findMember(json, name);
+  if (old !== undefined) {
+    const start = old.byteOffset - json.byteOffset;
+    return Buffer.concat([json.subarray(0, start), Buffer.from(value), json.subarray(start + old.length)]);
+  }
+  const end = json.lastIndexOf(CLOSE_OBJECT);
+  const isEmpty = trimmed(json, 0, end).length === 1;
+  const member = `${isEmpty ? "" : ", "}${JSON.stringify(name)}: ${value}`;
+  return Buffer.concat([json.subarray(0, end), Buffer.from(member), json.subarray(end)]);
 }

@@ -1,13 +1,16 @@
 /** Entries on their way into the log. The main thread only copies; what costs is worked out in the worker. */
-import type { Indicator, StixObject, StixType, TlpLevel } from "@threatbus/stix";
+import type { Indicator, Sighting, StixObject, StixType, TlpLevel } from "@threatbus/stix";
 import { parseTimestamp, pointIoc, TLP_ORDER, tlpOf } from "@threatbus/stix";
 import type { LogEntry } from "../records.ts";
 import { type Block, type RawRecord, REMOVED, readRecords, roomFor, SIGHTING, writeRecord } from "./layout.ts";
 
 /** Position and receive time. */
 const NUMBERS = 2;
-/** STIX id, message id, source, modified, valid_until, marking references, pattern. */
+/** STIX id, message id, source, modified, valid_until, marking references; pattern or sighting_of_ref. */
 const TEXTS = 7;
+
+/** Under this path the value of a sighting is the id of what was sighted. */
+const SIGHTING_PATH = "sighting_of_ref";
 
 /** One row of the log, as the worker writes it. */
 export interface Row {
@@ -37,12 +40,13 @@ export interface EncodedEntry {
 
 export function prepareEntry(entry: LogEntry): EncodedEntry {
   const { object } = entry.stix;
-  const { valid_until = "", pattern = "" } = object as Partial<Indicator>;
+  const { valid_until = "", pattern, sighting_of_ref } = object as Partial<Indicator & Sighting>;
+  const subject = pattern ?? sighting_of_ref ?? "";
   const markings = object.object_marking_refs?.join(" ") ?? "";
   // Only these two come from outside unchecked, and a NUL would shift what follows.
   const messageId = withoutNul(entry.id);
   const source = withoutNul(entry.source);
-  const texts = `${object.id}\0${messageId}\0${source}\0${object.modified}\0${valid_until}\0${markings}\0${pattern}`;
+  const texts = `${object.id}\0${messageId}\0${source}\0${object.modified}\0${valid_until}\0${markings}\0${subject}`;
   return { texts, room: roomFor(NUMBERS, texts, entry.bytes) };
 }
 
@@ -69,9 +73,9 @@ export function* readRows(block: Block, used: number): Generator<Row> {
 
 function rowOf({ flags, numbers, texts, message }: RawRecord): Row {
   const [position = 0, receivedAt = 0] = numbers;
-  const [stixId = "", messageId = "", source = "", modified = "", validUntil = "", markings = "", pattern = ""] = texts;
+  const [stixId = "", messageId = "", source = "", modified = "", validUntil = "", markings = "", subject = ""] = texts;
   const isSighting = (flags & SIGHTING) !== 0;
-  const point = isSighting ? null : pointIoc(pattern);
+  const point = isSighting ? { objectPath: SIGHTING_PATH, value: subject } : pointIoc(subject);
   return {
     position,
     receivedAt,

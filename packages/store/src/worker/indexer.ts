@@ -6,45 +6,13 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { hashOf } from "./hash.ts";
 import type { StateRow } from "./state.ts";
+import { at, WaitingRows } from "./waiting-rows.ts";
 
-/** What is known of a row that is not in the indexes yet. */
-export interface Waiting {
-  readonly seq: number;
-  readonly key: number;
-  readonly modified: number;
-  /** -1: no point IoC. */
-  readonly valueKey: number;
-  /** The one before it with the same key, and with the same value. */
-  readonly sameKey: Waiting | undefined;
-  readonly sameValue: Waiting | undefined;
-}
-
-/** The rows that go into the indexes in one run. */
-class Generation {
-  readonly rows: Waiting[] = [];
-  readonly byKey = new Map<number, Waiting>();
-  readonly byValue = new Map<number, Waiting>();
-
-  add(seq: number, key: number, modified: number, valueKey: number): void {
-    const row: Waiting = {
-      seq,
-      key,
-      modified,
-      valueKey,
-      sameKey: this.byKey.get(key),
-      sameValue: valueKey < 0 ? undefined : this.byValue.get(valueKey),
-    };
-    this.rows.push(row);
-    this.byKey.set(key, row);
-    if (valueKey >= 0) this.byValue.set(valueKey, row);
-  }
-}
-
-/** A generation on its way into the indexes. */
+/** Rows on their way into the indexes. */
 interface Run {
-  readonly generation: Generation;
-  readonly byKey: readonly Waiting[];
-  readonly byValue: readonly Waiting[];
+  readonly waiting: WaitingRows;
+  readonly byKey: Uint32Array;
+  readonly byValue: Uint32Array;
   /** Entries done, those by key first. */
   done: number;
   /** All entries are written, and wait for the commit. */
@@ -70,11 +38,14 @@ export class Indexer {
   readonly #insertId: StatementSync;
   readonly #insertValue: StatementSync;
   readonly #unread: StatementSync;
-  #collecting = new Generation();
+  #collecting = new WaitingRows();
   #run: Run | undefined;
   #newest: number;
 
-  /** Reads again what was not in the indexes when the log was closed or its process died. */
+  /**
+   * Reads again what was not in the indexes when the log was closed or its process died.
+   * @param readOnly beside a writer: nothing is read before `reload` or `catchUp`
+   */
   constructor(database: DatabaseSync, state: StateRow, readOnly = false) {
     this.#state = state;
     this.#newest = state.indexed;
@@ -84,10 +55,17 @@ export class Indexer {
     this.#insertId = database.prepare(id);
     this.#insertValue = database.prepare(value);
     this.#unread = database.prepare("SELECT seq, key, modified, value FROM log WHERE seq > ? ORDER BY seq");
+    if (!readOnly) this.catchUp();
+  }
+
+  /** Begins anew: another connection has moved rows into the indexes. */
+  reload(): void {
+    this.#collecting = new WaitingRows();
+    this.#newest = this.#state.indexed;
     this.catchUp();
   }
 
-  /** Takes rows that another process has written. */
+  /** Takes rows that another connection has written. */
   catchUp(): void {
     for (const row of this.#unread.iterate(this.#newest)) {
       const { seq, key, modified, value } = row as unknown as Unread;
@@ -109,7 +87,7 @@ export class Indexer {
 
   /** Is there anything to do now? */
   get due(): boolean {
-    return this.#run === undefined ? this.#collecting.rows.length >= this.#runSize : !this.#run.finished;
+    return this.#run === undefined ? this.#collecting.count >= this.#runSize : !this.#run.finished;
   }
 
   get #runSize(): number {
@@ -118,7 +96,7 @@ export class Indexer {
 
   /** Starts a run with what there is, so that `state.indexed` gets to the newest row. */
   force(): void {
-    if (this.#run === undefined && this.#collecting.rows.length > 0) this.#begin();
+    if (this.#run === undefined && this.#collecting.count > 0) this.#begin();
   }
 
   /** Does one slice; the caller has a transaction open. */
@@ -126,35 +104,35 @@ export class Indexer {
     if (this.#run === undefined) this.#begin();
     const run = this.#run;
     if (run === undefined || run.finished) return;
+    const { waiting, byKey, byValue } = run;
     const end = run.done + SLICE;
     for (; run.done < end; run.done++) {
-      const inId = run.byKey[run.done];
+      const inId = byKey[run.done];
       if (inId !== undefined) {
-        this.#insertId.run(inId.key, inId.modified, inId.seq);
+        this.#insertId.run(at(waiting.key, inId), at(waiting.modified, inId), at(waiting.seq, inId));
         continue;
       }
-      const inValue = run.byValue[run.done - run.byKey.length];
+      const inValue = byValue[run.done - byKey.length];
       if (inValue === undefined) {
         this.#finish(run);
         return;
       }
-      this.#insertValue.run(inValue.valueKey, inValue.seq);
+      this.#insertValue.run(at(waiting.valueKey, inValue), at(waiting.seq, inValue));
     }
   }
 
   #begin(): void {
-    const generation = this.#collecting;
-    this.#collecting = new Generation();
-    const byKey = generation.rows.toSorted((a, b) => a.key - b.key || a.modified - b.modified || a.seq - b.seq);
-    const byValue = generation.rows.filter((row) => row.valueKey >= 0);
-    byValue.sort((a, b) => a.valueKey - b.valueKey || a.seq - b.seq);
-    this.#run = { generation, byKey, byValue, done: 0, finished: false };
+    const waiting = this.#collecting;
+    this.#collecting = new WaitingRows();
+    const [byKey, byValue] = [waiting.sortedByKey(), waiting.sortedByValue()];
+    this.#run = { waiting, byKey, byValue, done: 0, finished: false };
   }
 
   /** The run itself stays until its entries are committed. */
   #finish(run: Run): void {
     run.finished = true;
-    this.#state.indexed = Math.max(this.#state.indexed, run.generation.rows.at(-1)?.seq ?? 0);
+    const { seq, count } = run.waiting;
+    this.#state.indexed = Math.max(this.#state.indexed, at(seq, count - 1));
   }
 
   /** Everything written so far is on disk. */
@@ -174,10 +152,11 @@ export class Indexer {
    * @param isSame whether the row at a position is of the same object, and not one with the same hash
    */
   hasNewer(key: number, modified: number, seq: number, until: number, isSame: (seq: number) => boolean): boolean {
-    for (const { byKey } of this.#generations()) {
-      for (let row = byKey.get(key); row !== undefined; row = row.sameKey) {
-        const newer = row.modified > modified || (row.modified === modified && row.seq > seq);
-        if (newer && row.seq <= until && isSame(row.seq)) return true;
+    for (const waiting of this.#waiting()) {
+      for (const row of waiting.ofKey(key)) {
+        const [itsModified, itsSeq] = [at(waiting.modified, row), at(waiting.seq, row)];
+        const newer = itsModified > modified || (itsModified === modified && itsSeq > seq);
+        if (newer && itsSeq <= until && isSame(itsSeq)) return true;
       }
     }
     return false;
@@ -185,21 +164,17 @@ export class Indexer {
 
   /** Waiting positions of an id. */
   positionsOfKey(key: number): { readonly seq: number; readonly modified: number }[] {
-    const found: Waiting[] = [];
-    for (const { byKey } of this.#generations())
-      for (let row = byKey.get(key); row !== undefined; row = row.sameKey) found.push(row);
-    return found;
+    return this.#waiting().flatMap((waiting) =>
+      Array.from(waiting.ofKey(key), (row) => ({ seq: at(waiting.seq, row), modified: at(waiting.modified, row) })),
+    );
   }
 
   /** Waiting positions of a value. */
   positionsOfValue(valueKey: number): number[] {
-    const found: number[] = [];
-    for (const { byValue } of this.#generations())
-      for (let row = byValue.get(valueKey); row !== undefined; row = row.sameValue) found.push(row.seq);
-    return found;
+    return this.#waiting().flatMap((waiting) => Array.from(waiting.ofValue(valueKey), (row) => at(waiting.seq, row)));
   }
 
-  #generations(): readonly Generation[] {
-    return this.#run === undefined ? [this.#collecting] : [this.#collecting, this.#run.generation];
+  #waiting(): readonly WaitingRows[] {
+    return this.#run === undefined ? [this.#collecting] : [this.#collecting, this.#run.waiting];
   }
 }

@@ -1,23 +1,33 @@
 /** The worker thread of one store: it alone touches the files. */
 import { statSync } from "node:fs";
+import type { DatabaseSync } from "node:sqlite";
 import { parentPort, workerData } from "node:worker_threads";
 import { StoreError, storeError } from "../errors.ts";
 import type { Settings } from "../options.ts";
-import type { Answer, FromWorker, Request, ToWorker, WorkerStatistics } from "../protocol.ts";
-import { type OpenDatabase, openReader, openWriter } from "./database.ts";
+import type { Answer, CursorValues, FromWorker, Opened, Request, ToWorker, WorkerStatistics } from "../protocol.ts";
+import type { ReceiptEvent } from "../receipts.ts";
+import { lockLog, type OpenDatabase, openQuiet, openReader, openWriter } from "./database.ts";
 import { Indexer } from "./indexer.ts";
 import { Pruner } from "./pruner.ts";
 import { Reader } from "./reader.ts";
+import { ReceiptWriter, receiptsAt, subscriptionsOf } from "./receipts.ts";
 import { numberOf } from "./schema.ts";
 import { RESERVATION, StateRow } from "./state.ts";
+import { type ServedLog, WaitingLog } from "./waiting-log.ts";
 import { Writer } from "./writer.ts";
 
 function tell(message: FromWorker, transfer: readonly ArrayBuffer[] = []): void {
   parentPort?.postMessage(message, [...transfer]);
 }
 
+/** What only looks at the log. */
+type Question = Exclude<Request, { readonly kind: "prune" | "flush" | "close" }>;
+
+/** The version of the schema that has a log id and cursors; older ones are only met when reading. */
+const CURSORS_SINCE = 2;
+
 /** One open log and what works on it. */
-class Log {
+class Log implements ServedLog {
   readonly #settings: Settings;
   readonly #open: OpenDatabase;
   readonly #state: StateRow;
@@ -25,20 +35,30 @@ class Log {
   readonly #pruner: Pruner;
   readonly #writer: Writer | undefined;
   readonly #retention: NodeJS.Timeout | undefined;
-  #indexer: Indexer;
+  readonly #indexer: Indexer;
   #indexedBefore: number;
   /** Newest position that was given. */
   #last: number;
 
-  constructor(settings: Settings) {
+  /** @throws StoreError; the database is closed then, and the lock is not */
+  static over(settings: Settings, open: OpenDatabase): Log {
+    try {
+      return new Log(settings, open);
+    } catch (error) {
+      if (open.database.isOpen) open.database.close();
+      throw storeError(error, settings.path);
+    }
+  }
+
+  private constructor(settings: Settings, open: OpenDatabase) {
     this.#settings = settings;
-    this.#open = settings.readOnly ? openReader(settings.path) : openWriter(settings.path);
+    this.#open = open;
     const { database } = this.#open;
     this.#state = new StateRow(database);
     this.#indexedBefore = this.#state.indexed;
     this.#indexer = new Indexer(database, this.#state, settings.readOnly);
     this.#pruner = new Pruner(database, settings, this.#state, this.#indexer);
-    this.#reader = new Reader(database, this.#state, () => this.#indexer);
+    this.#reader = new Reader(database, this.#state, this.#indexer, () => this.#complete);
     this.#last = Math.max(this.#state.reserved, this.#reader.last);
     if (settings.readOnly) return;
     this.#reserve(this.#last + RESERVATION);
@@ -54,6 +74,7 @@ class Log {
       state: this.#state,
       indexer: this.#indexer,
       pruner: this.#pruner,
+      receipts: new ReceiptWriter(this.#open.database),
     };
     return new Writer(parts, {
       committed: (position, reserved, memories) => tell({ kind: "committed", position, reserved, memories }, memories),
@@ -66,17 +87,64 @@ class Log {
     this.#state.save();
   }
 
-  opened(): FromWorker {
-    return { kind: "opened", next: this.#last + 1, reserved: this.#state.reserved };
+  opened(): Opened {
+    const { database } = this.#open;
+    const isOld = numberOf(database, "PRAGMA user_version") < CURSORS_SINCE;
+    const identity = isOld ? { logId: "", cursors: [] } : identityOf(database);
+    return { kind: "opened", next: this.#last + 1, reserved: this.#state.reserved, ...identity };
   }
 
-  append(memory: ArrayBuffer, used: number, last: number): void {
+  /** Everything up to here that was kept can be read now. */
+  get #complete(): number {
+    return this.#writer?.isComplete ? this.#last : 0;
+  }
+
+  append(memory: ArrayBuffer, used: number, last: number, cursors: CursorValues): void {
     this.#last = last;
-    this.#writer?.write({ memory, used, last });
+    this.#writer?.write({ memory, used, last, cursors });
+  }
+
+  setCursors(cursors: CursorValues): void {
+    this.#writer?.setCursors(cursors);
+  }
+
+  receipts(events: readonly ReceiptEvent[]): void {
+    this.#writer?.receipts(events);
   }
 
   async answer(request: Request): Promise<Answer> {
-    if (this.#settings.readOnly) this.#refresh();
+    switch (request.kind) {
+      case "prune":
+        return this.#prune();
+      case "flush":
+        this.#writer?.flush();
+        return {};
+      case "close":
+        return this.#close();
+      default:
+        return this.#settings.readOnly ? this.#atOneMoment(request) : this.#look(request);
+    }
+  }
+
+  /** Many questions in a row leave no time for the timer of the commit. */
+  afterAnswer(): void {
+    this.#writer?.commitIfDue();
+  }
+
+  /** Beside a writer: what is known of the log, its indexes and its rows are of one commit. */
+  #atOneMoment(request: Question): Answer {
+    const { database } = this.#open;
+    database.exec("BEGIN");
+    try {
+      this.#state.load();
+      if (request.kind !== "read") this.#refreshIndexer();
+      return this.#look(request);
+    } finally {
+      if (database.isTransaction) database.exec("COMMIT");
+    }
+  }
+
+  #look(request: Question): Answer {
     switch (request.kind) {
       case "read":
         return this.#reader.read(request);
@@ -84,6 +152,8 @@ class Log {
         return this.#reader.positionBefore(request);
       case "by-id":
         return this.#reader.byId(request);
+      case "states":
+        return this.#reader.states(request);
       case "by-value":
         return this.#reader.byValue(request);
       case "end":
@@ -94,25 +164,21 @@ class Log {
         return this.#reader.expired(request);
       case "statistics":
         return { statistics: this.#statistics() };
-      case "prune":
-        return this.#prune();
-      case "flush":
-        this.#writer?.flush();
-        return {};
-      case "close":
-        return this.#close();
+      case "receipts-at":
+        return { receipts: receiptsAt(this.#open.database, request.position) };
+      case "subscriptions":
+        return { subscriptions: subscriptionsOf(this.#open.database) };
     }
   }
 
-  /** Takes what the writing process has changed. */
-  #refresh(): void {
-    this.#state.load();
-    if (this.#state.indexed !== this.#indexedBefore) {
-      this.#indexedBefore = this.#state.indexed;
-      this.#indexer = new Indexer(this.#open.database, this.#state, true);
-    } else {
+  /** Takes what the writing connection has changed. */
+  #refreshIndexer(): void {
+    if (this.#state.indexed === this.#indexedBefore) {
       this.#indexer.catchUp();
+      return;
     }
+    this.#indexedBefore = this.#state.indexed;
+    this.#indexer.reload();
   }
 
   async #prune(): Promise<Answer> {
@@ -162,11 +228,17 @@ class Log {
   }
 }
 
+function identityOf(database: DatabaseSync): { readonly logId: string; readonly cursors: CursorValues } {
+  const { log_id: logId } = database.prepare("SELECT log_id FROM state").get() as { log_id: string };
+  const rows = database.prepare("SELECT name, value FROM cursors").all() as { name: string; value: number }[];
+  return { logId, cursors: rows.map(({ name, value }) => [name, value] as const) };
+}
+
 function sizeOf(path: string): number {
   return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
 }
 
-async function serve(log: Log, path: string, id: number, request: Request): Promise<void> {
+async function serve(log: ServedLog, path: string, id: number, request: Request): Promise<void> {
   try {
     const answer = await log.answer(request);
     tell({ kind: "answer", id, answer }, answer.memory === undefined ? [] : [answer.memory]);
@@ -175,19 +247,43 @@ async function serve(log: Log, path: string, id: number, request: Request): Prom
     tell({ kind: "error", id, error: { code, message } });
   }
   if (request.kind === "close") parentPort?.close();
+  else log.afterAnswer();
+}
+
+/** Opens the log; one whose disk is full is served nevertheless, and opened for writing when there is room. */
+function openLog(settings: Settings): ServedLog {
+  const { path, maxBytes } = settings;
+  if (settings.readOnly) return Log.over(settings, openReader(path));
+  const parts = {
+    open: (lock: DatabaseSync) => Log.over(settings, openWriter(path, maxBytes, lock)),
+    read: () => Log.over({ ...settings, readOnly: true }, openQuiet(path)),
+    tell,
+  };
+  let lock: DatabaseSync | undefined;
+  try {
+    lock = lockLog(path);
+    return parts.open(lock);
+  } catch (error) {
+    const failure = storeError(error, path);
+    if (failure.code === "TB_STORE_FULL") return new WaitingLog(settings, failure, lock, parts);
+    lock?.close();
+    throw failure;
+  }
 }
 
 function start(settings: Settings): void {
-  let log: Log;
+  let log: ServedLog;
   try {
-    log = new Log(settings);
+    log = openLog(settings);
   } catch (error) {
     const { code, message } = storeError(error, settings.path);
     tell({ kind: "refused", error: { code, message } });
     return;
   }
   parentPort?.on("message", (message: ToWorker) => {
-    if (message.kind === "append") log.append(message.memory, message.used, message.last);
+    if (message.kind === "append") log.append(message.memory, message.used, message.last, message.cursors);
+    else if (message.kind === "cursors") log.setCursors(message.cursors);
+    else if (message.kind === "receipts") log.receipts(message.events);
     else void serve(log, settings.path, message.id, message.request);
   });
   tell(log.opened());

@@ -4,6 +4,7 @@ import type { StixType } from "@threatbus/stix";
 import { AnswerWriter } from "../codec/answers.ts";
 import type { Row } from "../codec/entries.ts";
 import type { Answer, Request } from "../protocol.ts";
+import type { ObjectState } from "../records.ts";
 import { hashOf } from "./hash.ts";
 import type { Indexer } from "./indexer.ts";
 import { numberOf } from "./schema.ts";
@@ -26,6 +27,9 @@ const IS_NEWEST = `NOT EXISTS (
   WHERE i.key = l.key AND (i.modified, i.seq) > (l.modified, l.seq) AND i.seq <= :until AND i.seq > :floor
     AND n.stix_id = l.stix_id)`;
 
+const EXPIRED_KEYS = `SELECT valid_until, seq FROM log
+  WHERE valid_until > ? AND valid_until <= ? AND removed = 0 AND (valid_until, seq) > (?, ?) ORDER BY valid_until, seq`;
+
 /** A row as SQL gives it, in the order of COLUMNS. */
 type Columns = [
   number,
@@ -44,17 +48,27 @@ type Columns = [
   number,
 ];
 
+type StateColumns = readonly [
+  stixId: string,
+  modified: number,
+  receivedAt: number,
+  validUntil: number | null,
+  removed: number,
+];
+
 export class Reader {
   readonly #database: DatabaseSync;
   readonly #state: StateRow;
-  readonly #indexer: () => Indexer;
+  readonly #indexer: Indexer;
+  readonly #given: () => number;
   readonly #statements = new Map<string, StatementSync>();
 
-  /** @param indexer gives the present one */
-  constructor(database: DatabaseSync, state: StateRow, indexer: () => Indexer) {
+  /** @param given the newest position of which it is known that everything up to it is in the database, if it was kept */
+  constructor(database: DatabaseSync, state: StateRow, indexer: Indexer, given: () => number) {
     this.#database = database;
     this.#state = state;
     this.#indexer = indexer;
+    this.#given = given;
   }
 
   /** Newest position in the log, its floor when it is empty. */
@@ -63,13 +77,16 @@ export class Reader {
   }
 
   read({ after, limit, type }: RequestOf<"read">): Answer {
-    const start = Math.max(after, this.#state.floor);
-    const end = this.#scanEnd(start, FOREVER);
+    const { floor } = this.#state;
+    const start = Math.max(after, floor);
+    const found = this.#scanEnd(start, FOREVER);
+    // There may be positions without a record: some are reserved and never given.
+    const end = found.isLast ? { ...found, position: Math.max(found.position, this.#given()) } : found;
     const rows = this.#rows(
       `SELECT ${COLUMNS} FROM log AS l WHERE l.seq > :start AND l.seq <= :end AND ${this.#typeIs(type)} ORDER BY l.seq`,
       { start, end: end.position },
     );
-    return this.#answer(rows, limit, end);
+    return { ...this.#answer(rows, limit, end), skipped: Math.max(0, floor - after) };
   }
 
   /** The position after which everything lies that was received at `time` or later. */
@@ -88,11 +105,11 @@ export class Reader {
     const key = hashOf(stixId);
     const found = new Map<number, number>();
     const entries = this.#all(
-      "SELECT modified, seq FROM by_id WHERE key = ? ORDER BY modified DESC, seq DESC LIMIT ?",
-      [key, limit],
+      "SELECT modified, seq FROM by_id WHERE key = ? AND seq > ? ORDER BY modified DESC, seq DESC LIMIT ?",
+      [key, this.#state.floor, limit],
     ) as [number, number][];
     for (const [modified, seq] of entries) found.set(seq, modified);
-    for (const { seq, modified } of this.#indexer().positionsOfKey(key)) found.set(seq, modified);
+    for (const { seq, modified } of this.#indexer.positionsOfKey(key)) found.set(seq, modified);
     const order = [...found].sort(([seqA, a], [seqB, b]) => b - a || seqB - seqA).map(([seq]) => seq);
     return this.#answer(
       this.#at(order, (row) => row.stixId === stixId),
@@ -100,13 +117,41 @@ export class Reader {
     );
   }
 
-  /** All messages of a point IoC with this value, latest first. */
+  /** The newest state of each of these objects that is there. */
+  states({ stixIds }: RequestOf<"states">): Answer {
+    return { states: [...new Set(stixIds)].flatMap((stixId) => this.#stateOf(stixId) ?? []) };
+  }
+
+  #stateOf(stixId: string): ObjectState | undefined {
+    const { floor } = this.#state;
+    const key = hashOf(stixId);
+    const inIndex = this.#one(
+      `SELECT i.modified, i.seq FROM by_id AS i JOIN log AS l ON l.seq = i.seq
+       WHERE i.key = ? AND i.seq > ? AND l.stix_id = ? ORDER BY i.modified DESC, i.seq DESC LIMIT 1`,
+      [key, floor, stixId],
+    );
+    const [modified = 0, seq = 0] = (inIndex ?? []) as number[];
+    const candidates = this.#indexer.positionsOfKey(key).filter((each) => each.seq > floor);
+    candidates.push({ modified, seq });
+    candidates.sort((a, b) => b.modified - a.modified || b.seq - a.seq);
+    for (const { seq } of candidates) {
+      const row = this.#one("SELECT stix_id, modified, received_at, valid_until, removed FROM log WHERE seq = ?", [
+        seq,
+      ]);
+      if (row?.[0] === stixId) return stateOf(seq, row as StateColumns);
+    }
+    return undefined;
+  }
+
+  /** All messages of a point IoC with this value, and all sightings of this id, latest first. */
   byValue({ value, objectPath, limit }: RequestOf<"by-value">): Answer {
     const key = hashOf(value);
-    const waiting = this.#indexer().positionsOfValue(key);
-    const query = "SELECT seq FROM by_value WHERE key = ? ORDER BY seq DESC LIMIT ?";
+    const waiting = this.#indexer.positionsOfValue(key);
+    const query = "SELECT seq FROM by_value WHERE key = ? AND seq > ? ORDER BY seq DESC LIMIT ?";
     // With a path, some of the positions may not count.
-    const entries = this.#all(query, [key, objectPath === undefined ? limit : limit * 4]) as [number][];
+    const entries = this.#all(query, [key, this.#state.floor, objectPath === undefined ? limit : limit * 4]) as [
+      number,
+    ][];
     const order = [...new Set([...waiting, ...entries.map(([seq]) => seq)])].sort((a, b) => b - a);
     const isWanted = (row: Row): boolean =>
       row.value === value && (objectPath === undefined || row.objectPath === objectPath);
@@ -129,13 +174,18 @@ export class Reader {
 
   /** Newest states whose validity ended in a span of time, and that are not removed; in the order of their ends. */
   expired({ after, behindTime, behindPosition, until, limit }: RequestOf<"expired">): Answer {
+    const from = [after, until, behindTime, behindPosition, SCAN_ROWS - 1];
+    const last = (this.#one(`${EXPIRED_KEYS} LIMIT 1 OFFSET ?`, from) ?? []) as number[];
+    const [endTime = until, endPosition = FOREVER] = last;
     const rows = this.#rows(
       `SELECT ${COLUMNS} FROM log AS l WHERE l.valid_until > :after AND l.valid_until <= :end AND l.removed = 0
-         AND (l.valid_until, l.seq) > (:behindTime, :behindPosition) AND l.seq > :floor AND ${IS_NEWEST}
+         AND (l.valid_until, l.seq) > (:behindTime, :behindPosition)
+         AND (l.valid_until, l.seq) <= (:endTime, :endPosition) AND l.seq > :floor AND ${IS_NEWEST}
        ORDER BY l.valid_until, l.seq`,
-      { after, end: until, behindTime, behindPosition, until: FOREVER, floor: this.#state.floor },
+      { after, end: until, behindTime, behindPosition, endTime, endPosition, until: FOREVER, floor: this.#state.floor },
     );
-    return this.#answer(this.#newest(rows, FOREVER), limit);
+    const scan = { position: endPosition, isLast: last.length === 0 };
+    return { ...this.#answer(this.#newest(rows, FOREVER), limit, scan), time: endTime };
   }
 
   #typeIs(type: StixType | undefined): string {
@@ -154,7 +204,7 @@ export class Reader {
   /** Leaves out rows that one waiting for the indexes makes old. */
   *#newest(rows: Iterable<Row & { readonly key: number }>, until: number): Generator<Row> {
     const stixIdAt = this.#prepared("SELECT stix_id FROM log WHERE seq = ?");
-    const indexer = this.#indexer();
+    const indexer = this.#indexer;
     for (const row of rows) {
       const isSame = (seq: number): boolean => {
         const [id] = (stixIdAt.get(seq) ?? []) as unknown as string[];
@@ -177,7 +227,7 @@ export class Reader {
     for (const columns of this.#prepared(query).iterate(values)) yield rowOf(columns as unknown as Columns);
   }
 
-  #one(query: string, values: readonly number[]): readonly unknown[] | undefined {
+  #one(query: string, values: readonly (number | string)[]): readonly unknown[] | undefined {
     return this.#prepared(query).get(...values) as unknown as unknown[] | undefined;
   }
 
@@ -207,6 +257,11 @@ export class Reader {
     }
     return { memory: writer.take(), position: scan?.position ?? position, end: scan?.isLast ?? true };
   }
+}
+
+function stateOf(position: number, columns: StateColumns): ObjectState {
+  const [stixId, modified, receivedAt, validUntil, removed] = columns;
+  return { stixId, position, modified, receivedAt, validUntil: validUntil ?? undefined, removed: removed === 1 };
 }
 
 function rowOf(columns: Columns): Row & { readonly key: number } {

@@ -1,4 +1,5 @@
 /** The tables, their versions, and the way from each version to the next. */
+import { randomUUID } from "node:crypto";
 import type { DatabaseSync } from "node:sqlite";
 import { StoreError } from "../errors.ts";
 
@@ -16,7 +17,11 @@ export type Migration = (database: DatabaseSync) => void;
  * - times: per block of rows the highest receive time up to its end, so that a time finds its position even if the
  *   clock has jumped back.
  * - state: one row. Positions up to `reserved` may have been given; rows up to `floor` are removed, whether or not they
- *   are still there.
+ *   are still there. `log_id` tells this log from every other one.
+ * - cursors: numbers that others keep under names.
+ * - receipt_subscriptions: who subscribed; `position` and `marked_at` are of the last mark (or of the start).
+ * - receipt_marks: who had got how far, and when; `handed` and `lost` count from the mark before.
+ * - sweep: one row. Index entries of rows up to its `floor` are gone (pruner.ts).
  */
 export const MIGRATIONS: readonly Migration[] = [
   (database) =>
@@ -43,6 +48,27 @@ export const MIGRATIONS: readonly Migration[] = [
       ) STRICT;
       INSERT INTO state VALUES (1, 0, 0, 0, 0);
       PRAGMA application_id = ${APPLICATION_ID};
+    `),
+  (database) => {
+    database.exec(`
+      ALTER TABLE state ADD COLUMN log_id TEXT NOT NULL DEFAULT '';
+      CREATE TABLE cursors (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+    `);
+    database.prepare("UPDATE state SET log_id = ?").run(randomUUID());
+  },
+  (database) =>
+    database.exec(`
+      CREATE TABLE receipt_subscriptions (
+        id INTEGER PRIMARY KEY, plugin TEXT NOT NULL, name TEXT NOT NULL, topics TEXT NOT NULL, filter TEXT,
+        start INTEGER NOT NULL, opened_at INTEGER NOT NULL, closed_at INTEGER, position INTEGER NOT NULL,
+        marked_at INTEGER NOT NULL
+      ) STRICT;
+      CREATE TABLE receipt_marks (
+        subscription INTEGER NOT NULL, position INTEGER NOT NULL, at INTEGER NOT NULL, handed INTEGER NOT NULL,
+        lost INTEGER NOT NULL, PRIMARY KEY (subscription, position)
+      ) STRICT, WITHOUT ROWID;
+      CREATE TABLE sweep (id INTEGER PRIMARY KEY CHECK (id = 1), floor INTEGER NOT NULL) STRICT;
+      INSERT INTO sweep VALUES (1, 0);
     `),
 ];
 

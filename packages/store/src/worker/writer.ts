@@ -8,9 +8,13 @@ import { type Row, readRows } from "../codec/entries.ts";
 import { blockOf } from "../codec/layout.ts";
 import { type ErrorMessage, type StoreError, storeError } from "../errors.ts";
 import type { Settings } from "../options.ts";
+import type { CursorValues } from "../protocol.ts";
+import type { ReceiptEvent } from "../receipts.ts";
+import { Checkpoints } from "./checkpoints.ts";
 import { hashOf } from "./hash.ts";
 import type { Indexer } from "./indexer.ts";
 import type { Pruner } from "./pruner.ts";
+import type { ReceiptWriter } from "./receipts.ts";
 import { numberOf } from "./schema.ts";
 import { RESERVATION, type StateRow } from "./state.ts";
 
@@ -19,6 +23,8 @@ export interface Chunk {
   readonly memory: ArrayBuffer;
   readonly used: number;
   readonly last: number;
+  /** Set before the block was sent, and after all that is in it. */
+  readonly cursors?: CursorValues;
 }
 
 /** What the writer tells. */
@@ -34,6 +40,7 @@ export interface WriterParts {
   readonly state: StateRow;
   readonly indexer: Indexer;
   readonly pruner: Pruner;
+  readonly receipts: ReceiptWriter;
 }
 
 const INSERT = "INSERT OR IGNORE INTO log VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
@@ -45,21 +52,31 @@ export class Writer {
   readonly #events: WriterEvents;
   readonly #insert: StatementSync;
   readonly #mark: StatementSync;
+  readonly #setCursor: StatementSync;
   /** Not committed yet; all but those in the open transaction when stalled. */
   #chunks: Chunk[] = [];
+  readonly #cursors = new Map<string, number>();
   #high: number;
   #state: "ok" | "stalled" | "failed" = "ok";
   #error: StoreError | undefined;
   #begun = 0;
+  readonly #checkpoints: Checkpoints;
   #timer: NodeJS.Timeout | undefined;
   #chores: NodeJS.Immediate | undefined;
 
   constructor(parts: WriterParts, events: WriterEvents) {
     this.#parts = parts;
     this.#events = events;
+    this.#checkpoints = new Checkpoints(parts.database, parts.settings);
     this.#insert = parts.database.prepare(INSERT);
     this.#mark = parts.database.prepare("INSERT OR IGNORE INTO times VALUES (?, ?, ?)");
+    this.#setCursor = parts.database.prepare("INSERT OR REPLACE INTO cursors VALUES (?, ?)");
     this.#high = numberOf(parts.database, "SELECT max(high) FROM times");
+  }
+
+  /** Is everything in the database that was taken, so that a question of the same connection knows it? */
+  get isComplete(): boolean {
+    return this.#state === "ok";
   }
 
   /** Why the log cannot be written, if so. */
@@ -69,12 +86,41 @@ export class Writer {
 
   write(chunk: Chunk): void {
     this.#chunks.push(chunk);
+    this.#keep(chunk.cursors);
     if (this.#state !== "ok") return;
     this.#attempt(() => {
       this.#insertChunk(chunk);
       if (this.#parts.settings.durability === "always") this.#commit();
       this.#work();
-      if (performance.now() - this.#begun >= this.#parts.settings.syncInterval / 2) this.#commit();
+    });
+    this.commitIfDue();
+  }
+
+  /** Cursors while nothing is appended: they have a commit of their own, unless there is one to come. */
+  setCursors(cursors: CursorValues): void {
+    this.#keep(cursors);
+    if (this.#state === "ok" && this.#chunks.length === 0) this.#attempt(() => this.#commit());
+  }
+
+  #keep(cursors: CursorValues = []): void {
+    for (const [name, value] of cursors) this.#cursors.set(name, value);
+  }
+
+  /** After a row of questions, during which no timer runs. */
+  commitIfDue(): void {
+    if (this.#state !== "ok" || !this.#parts.database.isTransaction) return;
+    if (performance.now() - this.#begun < this.#parts.settings.syncInterval / 2) return;
+    this.#attempt(() => this.#commit());
+  }
+
+  /** Writes receipts with the next commit. */
+  receipts(events: readonly ReceiptEvent[]): void {
+    if (this.#state === "failed") return;
+    this.#parts.receipts.take(events);
+    if (this.#state !== "ok") return;
+    this.#attempt(() => {
+      this.#begin();
+      this.#parts.receipts.write(events);
     });
   }
 
@@ -88,16 +134,23 @@ export class Writer {
   /** Looks at the age of the oldest. */
   retain(): void {
     this.#parts.pruner.ageIsDue();
+    this.#parts.receipts.pruningIsDue(this.#parts.state.floor);
     this.#scheduleChores();
   }
 
   /** Prunes all there is to prune, a slice per turn. */
   async prune(): Promise<void> {
     this.#parts.pruner.ageIsDue();
-    // One quiet look is not enough: what was waiting for a commit may have become due by it.
+    await this.#untilQuiet();
+    this.#parts.receipts.pruningIsDue(this.#parts.state.floor);
+    await this.#untilQuiet();
+    if (this.#error !== undefined) throw this.#error;
+  }
+
+  /** One quiet look is not enough: what was waiting for a commit may have become due by it. */
+  async #untilQuiet(): Promise<void> {
     for (let quiet = 0; this.#state === "ok" && quiet < 2; quiet = this.#isBusy() ? 0 : quiet + 1)
       await new Promise((resolve) => setImmediate(resolve));
-    if (this.#error !== undefined) throw this.#error;
   }
 
   #isBusy(): boolean {
@@ -109,13 +162,13 @@ export class Writer {
     return busy;
   }
 
-  /** Ends all work. @returns how many blocks could not be written */
+  /** Ends all work. @returns how many blocks and cursors could not be written */
   close(): number {
     clearImmediate(this.#chores);
     if (this.#state === "stalled") this.#retry();
     if (this.#state === "ok") this.#attempt(() => this.#finish());
     clearTimeout(this.#timer);
-    return this.#chunks.length;
+    return this.#chunks.length + this.#cursors.size;
   }
 
   /** Commits, and ends the run that is on its way, which the next start would have to begin anew. */
@@ -183,14 +236,19 @@ export class Writer {
   }
 
   #commit(): void {
+    const { database, state, indexer, pruner, receipts } = this.#parts;
+    if (this.#cursors.size > 0) this.#begin();
+    if (!database.isTransaction) return;
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    const { database, state, indexer, pruner } = this.#parts;
-    if (!database.isTransaction) return;
+    for (const [name, value] of this.#cursors) this.#setCursor.run(name, value);
     state.save();
     database.exec("COMMIT");
+    this.#cursors.clear();
     indexer.committed();
     pruner.committed();
+    receipts.committed();
+    this.#checkpoints.committed();
     const chunks = this.#chunks;
     this.#chunks = [];
     const position = chunks.at(-1)?.last;
@@ -206,7 +264,7 @@ export class Writer {
 
   /** Chores for a bounded time. @returns whether there may be more */
   #work(): boolean {
-    const { indexer, pruner } = this.#parts;
+    const { indexer, pruner, receipts, state } = this.#parts;
     const until = performance.now() + CHORES_BUDGETS[pruner.pressure];
     let busy = true;
     while (busy && performance.now() < until) {
@@ -219,6 +277,11 @@ export class Writer {
       if (pruner.isDue) {
         this.#begin();
         busy = pruner.step(Date.now()) || busy || indexer.due;
+      }
+      if (receipts.isDue) {
+        this.#begin();
+        receipts.step(state.floor);
+        busy = true;
       }
     }
     return busy;
@@ -238,7 +301,7 @@ export class Writer {
 
   /** The disk is full or fails: everything since the last commit is taken back, and written again later. */
   #stall(error: StoreError): void {
-    const { database, state, indexer, pruner, settings } = this.#parts;
+    const { database, state, indexer, pruner, receipts, settings } = this.#parts;
     clearTimeout(this.#timer);
     this.#timer = undefined;
     try {
@@ -249,12 +312,18 @@ export class Writer {
     }
     indexer.rolledBack();
     pruner.rolledBack();
+    receipts.rolledBack();
     const isNew = this.#error?.code !== error.code;
     this.#error = error;
     this.#state = error.retryable && error.code !== "TB_STORE_FAILED" ? "stalled" : "failed";
     if (isNew) this.#events.state(this.#state, { code: error.code, message: error.message });
     if (this.#state === "stalled") this.#timer = setTimeout(() => this.#retry(), settings.retryInterval);
-    else this.#chunks = [];
+    else this.#giveUp();
+  }
+
+  #giveUp(): void {
+    this.#chunks = [];
+    this.#cursors.clear();
   }
 
   #retry(): void {
@@ -263,6 +332,7 @@ export class Writer {
     this.#attempt(() => {
       this.#begin();
       for (const chunk of this.#chunks) this.#insertChunk(chunk);
+      this.#parts.receipts.writeAgain();
       this.#commit();
       this.#state = "ok";
       this.#error = undefined;

@@ -186,7 +186,7 @@ export class Subscriptions {
     metrics.ended.inc({ reason });
     await subscription.stop();
     const { outq, outbound, name } = subscription;
-    const undelivered = outq.size + outbound.unsent;
+    const undelivered = outq.size + outq.owed + outbound.unsent;
     const resumable = undelivered > 0 ? subscription.resumePosition : undefined;
     if (outbound.unsent > 0) {
       reports.undelivered("subscription-ended", outbound.unsent, name);

@@ -1,17 +1,14 @@
-import { type Message, Outq, type OutqOptions } from "@threatbus/core";
+import { type Message, Outq } from "@threatbus/core";
 
 /** Where the subscriptions of a test begin. */
 export const START = 100;
 
 /** A queue as a bus with a durable log makes it: it knows how far its reader has got, each message being one position. */
 export class LoggedOutq extends Outq {
+  override readonly overflow = "log";
   /** While true, a snapshot is being handed out: there is no position. */
   inSnapshot = false;
   #done = 0;
-
-  constructor(options: OutqOptions) {
-    super({ ...options, overflow: options.overflow ?? "log" });
-  }
 
   override get start(): number | undefined {
     return START;

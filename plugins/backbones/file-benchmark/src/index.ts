@@ -48,6 +48,7 @@ const definition: BackbonePluginDefinition<FileBenchmarkOptions> = {
   description: "Sends the STIX objects of a file, for benchmarks",
   configSchema: fileBenchmarkSchema,
   deliversOnce: false,
+  insideProcess: true,
   create: () => new FileBenchmarkBackbone(),
 };
 

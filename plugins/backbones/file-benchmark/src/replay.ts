@@ -10,6 +10,7 @@ export class ReplayWorker extends StoppableWorker {
   readonly #objects: readonly ParsedStix[];
   readonly #router: Router;
   readonly #logger: Logger;
+  readonly #accept: BackboneContext["accept"];
   readonly #delay: number;
   readonly #total: number;
   readonly #messages = createMessageFactory("file_benchmark");
@@ -21,6 +22,7 @@ export class ReplayWorker extends StoppableWorker {
     this.#objects = objects;
     this.#router = router;
     this.#logger = context.logger;
+    this.#accept = context.accept;
     this.#delay = context.config.delay;
     this.#total = objects.length * context.config.repetitions;
   }
@@ -30,7 +32,9 @@ export class ReplayWorker extends StoppableWorker {
       if (this.#sent === 0) await sleep(this.#delay, undefined, { signal });
       const began = performance.now();
       while (this.#sent < this.#total) {
-        await this.#router.deliverWithRoom(this.#nextBatch());
+        const batch = this.#nextBatch();
+        await this.#accept(batch);
+        await this.#router.deliverWithRoom(batch);
         await nextTurn(undefined, { signal });
       }
       this.#report(performance.now() - began);

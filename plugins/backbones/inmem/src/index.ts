@@ -40,6 +40,7 @@ const definition: BackbonePluginDefinition<InmemOptions> = {
   description: "Carries messages inside this process; for a single Threat Bus instance",
   configSchema: inmemSchema,
   deliversOnce: true,
+  insideProcess: true,
   create: () => new InmemBackbone(),
 };
 

@@ -1,0 +1,69 @@
+import type { DurableLog } from "../contracts/log.ts";
+import type { Message, StixMessage } from "../contracts/message.ts";
+import { place } from "./message-factory.ts";
+
+/** Positions kept by message id, for messages that come more than once. */
+const REMEMBERED = 10_000;
+
+export interface LogWriterOptions {
+  readonly log: DurableLog;
+  /** May a message come a second time, from another backbone or redelivered by a broker? */
+  readonly deduplicate: boolean;
+  /** Hears of messages that the log did not take: they are delivered all the same. */
+  readonly onDrop: (count: number) => void;
+}
+
+/** Enters STIX messages into the durable log, each once, and gives them their positions. */
+export class LogWriter {
+  readonly #options: LogWriterOptions;
+  readonly #positions = new Map<string, number>();
+
+  constructor(options: LogWriterOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Messages of other types, and those that have a position, are left as they are.
+   * @returns those that had not been entered before, and the highest position that was given (0: none was)
+   */
+  async enter(messages: readonly Message[]): Promise<{ readonly last: number; readonly entered: readonly Message[] }> {
+    const { log, deduplicate, onDrop } = this.#options;
+    const fresh = messages.filter(isUnplaced);
+    const entries = deduplicate ? fresh.filter((message) => !this.#recognise(message)) : fresh;
+    if (entries.length === 0) return { last: 0, entered: entries };
+    const { first, last, dropped } = await log.append(entries);
+    if (dropped.length > 0) onDrop(dropped.length);
+    this.#place(entries, first, new Set(dropped));
+    return { last, entered: entries };
+  }
+
+  #place(entries: readonly StixMessage[], first: number, dropped: ReadonlySet<number>): void {
+    let position = first;
+    for (const [index, message] of entries.entries()) {
+      if (dropped.size > 0 && dropped.has(index)) continue;
+      place(message, position);
+      if (this.#options.deduplicate) this.#remember(message.id, position);
+      position += 1;
+    }
+  }
+
+  /** @returns true when it was entered before; it then has the same position. */
+  #recognise(message: StixMessage): boolean {
+    const position = this.#positions.get(message.id);
+    if (position !== undefined) place(message, position);
+    return position !== undefined;
+  }
+
+  #remember(id: string, position: number): void {
+    this.#positions.set(id, position);
+    if (this.#positions.size <= REMEMBERED) return;
+    for (const oldest of this.#positions.keys()) {
+      this.#positions.delete(oldest);
+      break;
+    }
+  }
+}
+
+function isUnplaced(message: Message): message is StixMessage {
+  return (message.type === "indicator" || message.type === "sighting") && message.position === undefined;
+}

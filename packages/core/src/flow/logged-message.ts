@@ -1,0 +1,55 @@
+import { type ParsedStix, parseStix, type StixObject } from "@threatbus/stix";
+import type { LogRecord } from "../contracts/log.ts";
+import type { StixMessage } from "../contracts/message.ts";
+import { messageOf } from "../errors.ts";
+
+/** It was accepted with the limits of the plugin that took it in; the log may hold larger ones than the defaults allow. */
+const NO_LIMITS = { maxBytes: Number.POSITIVE_INFINITY, maxDepth: 1_000, maxValues: Number.POSITIVE_INFINITY };
+
+/** A message out of the durable log. Most readers need nothing but its bytes, so it is parsed when somebody looks. */
+class LoggedMessage {
+  readonly type: StixMessage["type"];
+  readonly id: string;
+  readonly source: string;
+  readonly receivedAt: number;
+  readonly bytes: Buffer;
+  readonly position: number | undefined;
+  #stix: ParsedStix | undefined;
+
+  constructor(record: LogRecord, position: number | undefined) {
+    this.type = record.type;
+    this.id = record.messageId;
+    this.source = record.source;
+    this.receivedAt = record.receivedAt;
+    this.bytes = record.bytes;
+    this.position = position;
+  }
+
+  /** @throws when the log has something else than what was published. */
+  get stix(): ParsedStix {
+    this.#stix ??= this.#parsed();
+    return this.#stix;
+  }
+
+  #parsed(): ParsedStix {
+    const { type, bytes } = this;
+    const result = parseStix(bytes, NO_LIMITS);
+    if (result.ok) return result.value;
+    try {
+      // Another version of the bus accepted it: subscribers got it then, and get it now.
+      return { type, object: JSON.parse(bytes.toString()) as StixObject, bytes, normalised: false };
+    } catch (cause) {
+      throw new Error(`message ${this.id} of the durable log cannot be read: ${messageOf(cause)}`, { cause });
+    }
+  }
+}
+
+/** A message on its way from the log to a subscriber that catches up. */
+export function loggedMessage(record: LogRecord): StixMessage {
+  return new LoggedMessage(record, record.position) as StixMessage;
+}
+
+/** A message as the answer to a snapshot request: its position says nothing about how far the subscriber has got. */
+export function historicMessage(record: LogRecord): StixMessage {
+  return new LoggedMessage(record, undefined) as StixMessage;
+}

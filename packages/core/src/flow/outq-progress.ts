@@ -1,0 +1,46 @@
+import type { Message } from "../contracts/message.ts";
+
+/** The end of one batch that was taken. */
+interface BatchEnd {
+  /** Messages taken up to here, since the queue was made. */
+  readonly taken: number;
+  /** Highest position among them. */
+  readonly position: number;
+}
+
+/** How far the reader of one outq has got in the durable log: it reports numbers of messages, and this knows positions. */
+export class OutqProgress {
+  #taken = 0;
+  #done = 0;
+  #position = 0;
+  readonly #ends: BatchEnd[] = [];
+
+  /** The highest position among messages that were reported done; 0: none. */
+  get position(): number {
+    return this.#position;
+  }
+
+  taken(messages: readonly Message[]): void {
+    this.#taken += messages.length;
+    const position = highest(messages);
+    if (position > 0) this.#ends.push({ taken: this.#taken, position });
+  }
+
+  /** @param handed false: the messages were given up */
+  done(count: number, handed: boolean): void {
+    this.#done += count;
+    for (let [end] = this.#ends; end !== undefined && end.taken <= this.#done; [end] = this.#ends) {
+      this.#ends.shift();
+      if (handed) this.#position = Math.max(this.#position, end.position);
+    }
+  }
+}
+
+function highest(messages: readonly Message[]): number {
+  for (let at = messages.length - 1; at >= 0; at--) {
+    const message = messages[at];
+    if (message?.type !== "indicator" && message?.type !== "sighting") continue;
+    if (message.position !== undefined) return message.position;
+  }
+  return 0;
+}

@@ -1,0 +1,68 @@
+import type { Registry } from "prom-client";
+import type { LogState, OpenLog } from "../contracts/log.ts";
+import type { Logger } from "../contracts/logger.ts";
+import { messageOf } from "../errors.ts";
+import { LogWriter } from "../flow/log-writer.ts";
+import { DropReport } from "../observe/drop-report.ts";
+import { counter, gauge } from "../observe/metrics.ts";
+
+export interface LogKeeperOptions {
+  readonly log: OpenLog;
+  readonly logger: Logger;
+  readonly metrics: Registry;
+  /** See LogWriter. */
+  readonly deduplicate: boolean;
+}
+
+/** What a log line says of each state. */
+const STATES: Readonly<Record<LogState, string>> = {
+  ok: "the durable log is being written again",
+  stalled: "the durable log cannot be written: live traffic goes on, and it is tried again until it works",
+  failed: "the durable log is written no more: live traffic goes on without it",
+  closed: "the durable log is closed",
+};
+
+/** The open log of a running bus: what is written, and what is said of its state. */
+export class LogKeeper {
+  readonly writer: LogWriter;
+  readonly #log: OpenLog;
+  readonly #logger: Logger;
+  readonly #missed: DropReport;
+
+  constructor({ log, logger, metrics, deduplicate }: LogKeeperOptions) {
+    this.#log = log;
+    this.#logger = logger.child({ component: "log" });
+    const missed = counter(metrics, "threatbus_log_missed_total");
+    this.#missed = new DropReport({ logger: this.#logger, counter: { inc: (_, count) => missed.inc(count) } });
+    const onDrop = (count: number): void => this.#missed.note("not-in-the-log", count);
+    this.writer = new LogWriter({ log, deduplicate, onDrop });
+    gauge(metrics, "threatbus_log_position", (metric) => metric.set(log.last));
+    gauge(metrics, "threatbus_log_ok", (metric) => metric.set(log.state === "ok" ? 1 : 0));
+    log.on("state", (state, error) => this.#say(state, error));
+    if (log.state !== "ok") this.#say(log.state, undefined);
+  }
+
+  get id(): string {
+    return this.#log.id;
+  }
+
+  /** Writes the log to its end; says so when the disk would not take it. */
+  async close(): Promise<void> {
+    this.#missed.flush();
+    try {
+      await this.#log.close();
+    } catch (error) {
+      this.#logger.error({ error: messageOf(error) }, "the end of the durable log could not be written");
+    }
+  }
+
+  #say(state: LogState, error: Error | undefined): void {
+    if (state === "closed") return;
+    const fields = { state, ...(error === undefined ? {} : { error: messageOf(error), hint: hintOf(error) }) };
+    this.#logger[state === "ok" ? "info" : "error"](fields, STATES[state]);
+  }
+}
+
+function hintOf(error: Error): string | undefined {
+  return "hint" in error && typeof error.hint === "string" ? error.hint : undefined;
+}

@@ -1,0 +1,82 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { loggedMessage } from "../../src/flow/logged-message.ts";
+import { MemoryLog } from "../memory-log.ts";
+import { indicator } from "../messages.ts";
+import { Instance, indicatorId, TestClock } from "./fixtures.ts";
+
+const START = Date.parse("2026-03-01T12:00:00Z");
+const MINUTE = 60_000;
+
+/** What can happen to a bus, its apps and its clock. */
+const step = fc.oneof(
+  fc.record({
+    kind: fc.constant("publish" as const),
+    id: fc.integer({ min: 1, max: 4 }),
+    modified: fc.integer({ min: 0, max: 2 }),
+    revoked: fc.constantFrom(true, false, false),
+    update: fc.constantFrom(undefined, undefined, undefined, "EDIT", "REMOVE"),
+    /** Minutes from then. */
+    end: fc.option(fc.integer({ min: -3, max: 8 }), { nil: undefined }),
+  }),
+  fc.record({ kind: fc.constant("pass" as const), seconds: fc.integer({ min: 1, max: 400 }) }),
+  fc.record({ kind: fc.constant("jump" as const), minutes: fc.integer({ min: -10, max: 10 }) }),
+  fc.record({ kind: fc.constant("restart" as const) }),
+  // It dies with what it had in hand, and with what it had not written yet.
+  fc.record({ kind: fc.constant("crash" as const) }),
+);
+type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
+
+function published({ id, modified, revoked, update, end }: Extract<Step, { kind: "publish" }>, now: number) {
+  return indicator({
+    id: indicatorId(id),
+    modified: new Date(START - MINUTE + modified).toISOString(),
+    ...(revoked ? { revoked } : {}),
+    ...(update === undefined ? {} : { x_threatbus_update: update }),
+    ...(end === undefined ? {} : { valid_until: new Date(now + end * MINUTE).toISOString() }),
+  });
+}
+
+test("whatever happens, in the end everything revoked or over is withdrawn, and nothing twice", async (t) => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 40 }), async (steps) => {
+      const log = new MemoryLog();
+      const clock = new TestClock(new Date(START).toISOString());
+      let instance = new Instance(t, { log, clock });
+      for (const each of steps) {
+        const cursors = ["withdrawals", "expired"].map((name) => [name, log.cursor(name)] as const);
+        if (each.kind === "publish") await instance.publish(published(each, clock.now()));
+        else if (each.kind === "pass") await instance.advance(each.seconds * 1_000);
+        else if (each.kind === "jump") clock.jumpTo(new Date(clock.now() + each.minutes * MINUTE).toISOString());
+        else {
+          if (each.kind === "restart") await instance.settle();
+          await instance.end();
+          if (each.kind === "crash") for (const [name, value] of cursors) log.setCursor(name, value);
+          instance = new Instance(t, { log, clock });
+        }
+      }
+      await instance.advance(3 * MINUTE);
+      await instance.end();
+      verify(log, clock.now());
+    }),
+    { numRuns: 300 },
+  );
+});
+
+function verify(log: MemoryLog, now: number): void {
+  const newest = new Map<string, ReturnType<typeof loggedMessage>>();
+  for (const message of log.records.map(loggedMessage)) {
+    const { object } = message.stix;
+    const known = newest.get(object.id)?.stix.object.modified ?? "";
+    if (object.modified >= known) newest.set(object.id, message);
+  }
+  for (const { stix } of newest.values()) {
+    const { revoked, valid_until, x_threatbus_update } = stix.object;
+    const isOver = typeof valid_until === "string" && Date.parse(valid_until) <= now;
+    const stands = x_threatbus_update !== "REMOVE";
+    assert.ok(!(stands && (revoked === true || isOver)), `${stix.bytes} should be withdrawn`);
+  }
+  const removals = log.records.filter(({ source }) => source === "threatbus").map(({ messageId }) => messageId);
+  assert.equal(new Set(removals).size, removals.length, "withdrawn twice");
+}
