@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
-import { writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { EXIT } from "../src/exit.ts";
 import { parseStart } from "../src/start.ts";
-import { busConfig, configFolder, run, start } from "./command.ts";
+import { busConfig, configFolder, GOOD, run, start } from "./command.ts";
 
 const NOW = Date.UTC(2026, 10, 23, 12);
 
@@ -63,4 +64,33 @@ test("a position file is of no use with a bus whose log is off, and one that is 
   const { code, stderr } = await run(t, args, { cwd });
   assert.equal(code, 1);
   assert.match(stderr, /^threatbus: position file .*own cannot be used: it is no position file\. Give the file .*\n$/);
+});
+
+/** Waits until the position file says so. */
+async function positionIs(file: string, position: number): Promise<void> {
+  for (;;) {
+    const text = await readFile(file, "utf8").catch(() => "{}");
+    if (JSON.parse(text).position === position) return;
+    await sleep(5);
+  }
+}
+
+test("what came while nobody subscribed is there the next time, and nothing twice", { timeout: 60_000 }, async (t) => {
+  const cwd = await configFolder(t, busConfig());
+  const bus = start(t, ["-c", "config.yaml"], { cwd });
+  const [, manage = ""] = await bus.seen(/\bready\b.*?\bmanage\b.*?:(\d+)/);
+  const ids = [1, 2, 3].map((number) => `${GOOD.id.slice(0, -1)}${number}`);
+  const publish = async (...published: readonly (string | undefined)[]) => {
+    const input = published.map((id) => JSON.stringify({ ...GOOD, id })).join("\n");
+    assert.equal((await run(t, ["publish", "-", "--manage", manage], { input })).code, 0);
+  };
+  await publish(ids[0], ids[1]);
+  const args = ["subscribe", "stix2", "--manage", manage, "--position-file", "own", "--from", "earliest"];
+  const first = start(t, args, { cwd });
+  await positionIs(join(cwd, "own"), 2);
+  first.kill("SIGINT");
+  await publish(ids[2]);
+  const second = await run(t, [...args, "--count", "1"], { cwd });
+  const seen = [(await first.ended).stdout, second.stdout].map((text) => text.match(/indicator--[0-9a-f-]+/g));
+  assert.deepEqual(seen, [ids.slice(0, 2), ids.slice(2)]);
 });

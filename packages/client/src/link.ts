@@ -23,7 +23,7 @@ export interface Gap {
    * bus has removed what lay behind the position; "other-log": the bus has another log now; "no-log": it has none.
    */
   readonly reason: "resubscribed" | "connection-lost" | "expired" | "other-log" | "no-log";
-  /** "expired": positions that are gone, each of them one message of the bus, of whatever topic. */
+  /** "expired": positions that are gone. So many messages at most: of whatever topic, and the log leaves out positions after a crash. */
   readonly missed?: number;
   /** The snapshot asked for with the new subscription, in seconds. */
   readonly snapshotSeconds?: number;

@@ -72,7 +72,7 @@ function settingsOf({ snapshot, from, positionFile, filter }: SubscribeCommandOp
 function describeGap({ since, reason, missed }: Gap): string {
   switch (reason) {
     case "expired":
-      return `messages are missing: the bus no longer has ${missed} positions that lay behind the one asked for`;
+      return `messages are missing: the bus no longer has what came behind the position asked for (at most ${missed})`;
     case "other-log":
       return "messages may be missing: the bus has another durable log than the one that the position belongs to";
     case "no-log":
