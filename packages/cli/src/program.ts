@@ -82,6 +82,8 @@ function addClients(program: Command): void {
     .description("print the messages of topics")
     .argument("<topic...>", "topic prefixes: stix2/indicator, stix2/sighting, stix2")
     .option("--snapshot <duration>", "history to begin with: 12h, 30d")
+    .option("--from <start>", "begin in the durable log: position, earliest, latest, time, or time ago: 2h")
+    .option("--position-file <file>", "remember the position in this file, and resume from it the next time")
     .option("--filter <json>", 'content filter: \'{"object_paths": ["ipv4-addr:value"]}\'')
     .addOption(
       new Option("--format <format>", "json (one object per line) or pretty; default: pretty on a terminal").choices([
@@ -90,8 +92,26 @@ function addClients(program: Command): void {
       ]),
     )
     .option("--count <n>", "end after this many messages", positiveInteger)
+    .addHelpText("after", SUBSCRIBE_EXAMPLES)
     .action(async (topics, options) => (await import("./commands/subscribe.ts")).subscribe(topics, options));
 }
+
+const SUBSCRIBE_EXAMPLES = `
+Examples:
+  threatbus subscribe stix2/indicator --snapshot 30d
+      30 days of history, then what comes
+  threatbus subscribe stix2 --from 2h
+      what the bus received in the last two hours, then what comes
+  threatbus subscribe stix2 --from 2026-11-23T10:00:00Z
+      the same, since a time
+  threatbus subscribe stix2 --from earliest --format json
+      everything that the durable log has
+  threatbus subscribe stix2 --position-file stix2.position
+      what has come since the last run
+
+With --position-file, --from and --snapshot say where the first run begins.
+The bus tells positions behind batches of messages: after a run that ended in
+the middle of one (as with --count), its messages come again.`;
 
 function addChecks(program: Command): void {
   program

@@ -36,7 +36,7 @@ client.onSnapshotRequest(({ type, seconds }) => {
 
 // Subscribe before publishing, so that no answer can be missed.
 const sightings = client.subscribe("stix2/sighting", {
-  onGap: ({ since, reason }) => console.log(`sightings since ${since.toISOString()} may be missing (${reason})`),
+  onGap: ({ reason }) => console.log(`sightings may be missing (${reason})`),
 });
 await sightings.ready();
 console.log(`published ${await client.publish(indicators)} indicators`);

@@ -1,7 +1,7 @@
 /**
- * A sensor: takes the indicators of the last 30 days and all new ones, looks for them in the connections it has seen, and reports
+ * A sensor: takes the indicators of the last 30 days and all new ones, going on where it was after a restart, looks for them in the connections it has seen, and reports
  * each match as a sighting.
- * Run it: node packages/client/examples/sensor.ts --endpoint 127.0.0.1:13370 [--count 2]
+ * Run it: node packages/client/examples/sensor.ts --endpoint 127.0.0.1:13370 [--count 2] [--position sensor.position]
  */
 import { randomUUID } from "node:crypto";
 import { parseArgs } from "node:util";
@@ -9,7 +9,11 @@ import { connect } from "@threatbus/client";
 import { pointIoc } from "@threatbus/stix";
 
 const { values } = parseArgs({
-  options: { endpoint: { type: "string", default: "127.0.0.1:13370" }, count: { type: "string", default: "0" } },
+  options: {
+    endpoint: { type: "string", default: "127.0.0.1:13370" },
+    count: { type: "string", default: "0" },
+    position: { type: "string", default: "sensor.position" },
+  },
 });
 /** Matches to report; 0: until interrupted. */
 const wanted = Number(values.count);
@@ -23,8 +27,10 @@ process.once("SIGINT", () => stop.abort());
 await using client = connect({ endpoint: values.endpoint, name: "example-sensor", signal: stop.signal });
 
 const indicators = client.subscribe("stix2/indicator", {
+  // The first time: history. From then on: what has come since, also while the sensor or the bus was down.
   snapshot: "30d",
-  // After a restart of the bus: ask again for the time that was missed.
+  positionFile: values.position,
+  // For a bus without its durable log: after its restart, ask again for the time that was missed.
   snapshotOnResubscribe: true,
   filter: { object_paths: ["ipv4-addr:value"] },
   onStateChange: (state) => console.log(`subscription: ${state}`),

@@ -10,7 +10,8 @@ import { Publisher } from "./publisher.ts";
 import { silentLink } from "./silent-link.ts";
 import type { SnapshotHandler, SnapshotStats } from "./snapshots.ts";
 import { SnapshotAnswerer } from "./snapshots.ts";
-import type { SubscribeOptions, SubscriptionContext } from "./subscription.ts";
+import type { SubscribeOptions } from "./subscribe-options.ts";
+import type { SubscriptionContext } from "./subscription.ts";
 import { Subscription } from "./subscription.ts";
 import { abortable } from "./waiting.ts";
 

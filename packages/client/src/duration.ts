@@ -1,7 +1,7 @@
 import { ClientError } from "./errors.ts";
 
 const SECONDS_PER_UNIT = { s: 1, m: 60, h: 3_600, d: 86_400, w: 604_800 } as const;
-const SECONDS_PER_DAY = SECONDS_PER_UNIT.d;
+export const SECONDS_PER_DAY = SECONDS_PER_UNIT.d;
 /** The bus takes at most this many days (the range of its snapshot requests, stix.md section 5). */
 const MAX_DAYS = 999_999_999;
 

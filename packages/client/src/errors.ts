@@ -7,6 +7,11 @@ export const CLIENT_ERRORS = {
   REQUEST_REFUSED: { retryable: false, hint: "the bus gives the reason, in the message or in its own log" },
   BAD_REPLY: { retryable: false, hint: "check that the port is the management port of a Threat Bus" },
   INVALID_OBJECT: { retryable: false, hint: "correct the object: `stix` has the JSON pointer, the rule and the value" },
+  POSITION_UNREADABLE: {
+    retryable: false,
+    hint: "give the file or store that this subscription wrote, or remove the file: the subscription then begins anew",
+  },
+  POSITION_UNSAVED: { retryable: true, hint: "make the file or store writable: the next position is tried again" },
   CLIENT_CLOSED: { retryable: false, hint: "publish and subscribe before close(), or make a new client" },
 } as const;
 export type ClientErrorCode = keyof typeof CLIENT_ERRORS;
@@ -17,6 +22,8 @@ export interface ClientErrorDetails {
   readonly stix?: StixError;
   /** INVALID_OBJECT: place of the object in the iterable that was published, from 0. */
   readonly index?: number;
+  /** REQUEST_REFUSED: the code that the bus gave. */
+  readonly refusal?: string | undefined;
 }
 
 /** Everything that the client rejects with, apart from the reasons of the caller's own abort signals. */
@@ -28,6 +35,8 @@ export class ClientError extends Error {
   readonly retryable: boolean;
   readonly stix: StixError | undefined;
   readonly index: number | undefined;
+  /** REQUEST_REFUSED: the bus's own code, where it gave one; "TB_NO_LOG": its durable log is off. */
+  readonly refusal: string | undefined;
 
   constructor(code: ClientErrorCode, message: string, details: ClientErrorDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
@@ -36,6 +45,7 @@ export class ClientError extends Error {
     this.retryable = CLIENT_ERRORS[code].retryable;
     this.stix = details.stix;
     this.index = details.index;
+    this.refusal = details.refusal;
   }
 }
 

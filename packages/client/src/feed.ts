@@ -5,6 +5,8 @@ export interface FeedOptions {
   readonly maxMessageBytes: number;
   /** Messages are handed over only after this: those of the feed before. */
   readonly after: Promise<void>;
+  /** Called before the first message is handed over. */
+  readonly onBegin: () => void;
   readonly onFrames: (frames: readonly Buffer[], p2pTopic: string) => Promise<unknown> | undefined;
   readonly onEvent: (event: SocketEvent) => void;
 }
@@ -20,18 +22,36 @@ export class Feed {
   /** Resolves when nothing more will be handed over. */
   readonly done: Promise<void>;
   readonly #sub: Sub;
+  readonly #p2pTopic: string;
   readonly #retire = new AbortController();
   #started = false;
   #connected = false;
+  #cut = false;
+  #abandoned = false;
 
   constructor(address: Address, p2pTopic: string, options: FeedOptions) {
     this.#sub = new Sub({
       maxMessageSize: options.maxMessageBytes + FRAME_OVERHEAD,
       onEvent: (event) => this.#onEvent(event, options.onEvent),
     });
+    this.#p2pTopic = p2pTopic;
     this.#sub.subscribe(p2pTopic);
     this.#sub.connect(address);
-    this.done = this.#pump(p2pTopic, options);
+    this.done = this.#pump(options);
+  }
+
+  /** The connection has broken, and what was under way is lost: nothing that another one would bring is taken. */
+  cut(): void {
+    if (this.#cut) return;
+    this.#cut = true;
+    this.#connected = false;
+    this.#sub.unsubscribe(this.#p2pTopic);
+  }
+
+  /** Ends without handing over what a standing connection has brought: the successor brings it again. */
+  abandon(): void {
+    this.#abandoned = !this.#cut;
+    this.retire();
   }
 
   /** Hands over what the connection had brought already, and then ends: the bus will send nothing more to this topic. */
@@ -47,12 +67,14 @@ export class Feed {
     await this.done;
   }
 
-  async #pump(p2pTopic: string, { after, onFrames }: FeedOptions): Promise<void> {
+  async #pump({ after, onBegin, onFrames }: FeedOptions): Promise<void> {
     await after;
     this.#started = true;
+    if (!this.#retire.signal.aborted) onBegin();
     for (let batch = await this.#next(); batch !== undefined; batch = await this.#next()) {
       for (const frames of batch.messages) {
-        const taken = onFrames(frames, p2pTopic);
+        if (this.#abandoned) break;
+        const taken = onFrames(frames, this.#p2pTopic);
         if (taken !== undefined) await taken;
       }
     }
@@ -61,6 +83,7 @@ export class Feed {
 
   async #next(): Promise<Batch | undefined> {
     const retired = this.#retire.signal;
+    if (this.#abandoned) return undefined;
     if (!retired.aborted) {
       const batch = await this.#sub.receive(retired).catch(() => undefined);
       if (batch !== undefined || !retired.aborted) return batch;
@@ -70,6 +93,7 @@ export class Feed {
   }
 
   #onEvent(event: SocketEvent, tell: FeedOptions["onEvent"]): void {
+    if (this.#cut) return;
     if (event.type === "connected") this.#connected = true;
     if (event.type === "disconnected") this.#connected = false;
     if (!this.#retire.signal.aborted) tell(event);

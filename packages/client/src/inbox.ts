@@ -1,8 +1,18 @@
 import { Change } from "./waiting.ts";
 
+/** Between two items: reached when the reader has taken all before it and comes for more. */
+interface Mark {
+  /** Items that were put before it. */
+  readonly behind: number;
+  readonly reached: () => void;
+}
+
 /** Bounded queue between one link and the loop of the app. A full inbox makes the link wait, and so the bus. */
 export class Inbox<T> {
   readonly capacity: number;
+  #put = 0;
+  #taken = 0;
+  readonly #marks: Mark[] = [];
   #items: T[] = [];
   #head = 0;
   #closed = false;
@@ -23,13 +33,23 @@ export class Inbox<T> {
     if (this.#closed) return false;
     if (this.size >= this.capacity) return this.#putLater(item);
     this.#items.push(item);
+    this.#put += 1;
     this.#filled.announce();
     return true;
+  }
+
+  /** Puts a mark behind the items that are there; it takes no room. Between two items only the last one counts. */
+  mark(reached: () => void): void {
+    if (this.#closed) return;
+    if (this.#marks.at(-1)?.behind === this.#put) this.#marks.pop();
+    this.#marks.push({ behind: this.#put, reached });
+    this.#filled.announce();
   }
 
   /** The next item; undefined when closed. Throws the error it was closed with, once everything before it was taken. */
   async take(): Promise<T | undefined> {
     for (;;) {
+      this.#passMarks();
       const item = this.#items[this.#head];
       if (item !== undefined) return this.#remove(item);
       if (this.#failure !== undefined) throw this.#failure.error;
@@ -53,6 +73,13 @@ export class Inbox<T> {
     this.#end();
   }
 
+  #passMarks(): void {
+    for (let mark = this.#marks[0]; mark !== undefined && mark.behind <= this.#taken; mark = this.#marks[0]) {
+      this.#marks.shift();
+      mark.reached();
+    }
+  }
+
   #end(): void {
     this.#closed = true;
     this.#filled.announce();
@@ -66,6 +93,7 @@ export class Inbox<T> {
 
   #remove(item: T): T {
     this.#head += 1;
+    this.#taken += 1;
     // Cut when half is spent: each item is moved at most once on average.
     if (this.#head * 2 >= this.#items.length) {
       this.#items = this.#items.slice(this.#head);

@@ -13,12 +13,18 @@ export type LinkState = "connecting" | "live" | "resubscribing" | "closed";
 
 /** Messages may be missing between two moments. */
 export interface Gap {
-  /** Last moment at which nothing was wrong. */
-  readonly since: Date;
+  /** Last moment at which nothing was wrong; undefined: before this process. */
+  readonly since: Date | undefined;
   /** When messages began to come again. */
   readonly until: Date;
-  /** "resubscribed": the bus had forgotten the subscription (a restart); "connection-lost": it kept it, but what was under way is gone. */
-  readonly reason: "resubscribed" | "connection-lost";
+  /**
+   * "resubscribed": the bus had forgotten the subscription (a restart) and it could not be resumed; "connection-lost": the bus
+   * kept it, but what was under way is gone. When it was to begin at a position or time of the durable log: "expired": the
+   * bus has removed what lay behind the position; "other-log": the bus has another log now; "no-log": it has none.
+   */
+  readonly reason: "resubscribed" | "connection-lost" | "expired" | "other-log" | "no-log";
+  /** "expired": positions that are gone. So many messages at most: of whatever topic, and the log leaves out positions after a crash. */
+  readonly missed?: number;
   /** The snapshot asked for with the new subscription, in seconds. */
   readonly snapshotSeconds?: number;
 }
@@ -36,13 +42,29 @@ export interface LinkContext {
   readonly onBusAddress: (address: Address) => void;
 }
 
+export interface LinkRequest {
+  readonly body: SubscribeRequest;
+  readonly snapshotSeconds: number;
+}
+
+/** What the owner makes of a reply. */
+export interface Joined {
+  /** The subscription goes on exactly where it was: nothing is missing. */
+  readonly resumed: boolean;
+  readonly gap?: Pick<Gap, "reason" | "missed">;
+  /** Called before the first message of the new subscription is handed over. */
+  readonly begin: () => void;
+}
+
 /** What a link tells its owner. */
 export interface LinkHandlers {
-  /** The request of the first subscription, or of one after a gap that has lasted since `lostSince`. */
-  readonly request: (lostSince: Date | undefined) => {
-    readonly body: SubscribeRequest;
-    readonly snapshotSeconds: number;
-  };
+  /** The request of the first subscription, or of one after a gap that has lasted since `lostSince`; asked for each attempt. */
+  readonly request: (lostSince: Date | undefined) => LinkRequest;
+  /** The bus refused: true when the next request asks for something else. */
+  readonly onRefused: (error: unknown) => boolean;
+  readonly onJoined: (reply: SubscribeReply, request: SubscribeRequest) => Joined;
+  /** Does the bus tell positions? Then a new subscription brings again what was under way when a connection broke. */
+  readonly hasPositions: () => boolean;
   /** One message from the bus; while the promise is pending no further one is read. */
   readonly onFrames: (frames: readonly Buffer[], p2pTopic: string) => Promise<unknown> | undefined;
   readonly onState: (state: LinkState) => void;
@@ -70,7 +92,11 @@ export class Link {
   /** Whether the last heartbeat or subscription got through. */
   #reachable = false;
   #lastGood = new Date();
-  #pendingGap: { readonly since: Date; readonly reason: Gap["reason"]; readonly snapshotSeconds: number } | undefined;
+  #pendingGap: (Omit<Gap, "until" | "snapshotSeconds"> & { readonly snapshotSeconds: number }) | undefined;
+  /** The connection broke: the subscription is to be made again. */
+  #torn = false;
+  /** How often in a row. */
+  #tears = 0;
   #finished: Promise<void> | undefined;
 
   constructor(context: LinkContext, handlers: LinkHandlers) {
@@ -84,6 +110,7 @@ export class Link {
 
   /** Runs until close(). @throws ClientError where the first subscription fails for good */
   run(): Promise<void> {
+    if (this.#stop.signal.aborted) return Promise.resolve();
     this.#finished ??= this.#run();
     return this.#finished;
   }
@@ -91,6 +118,7 @@ export class Link {
   /** Unsubscribes, where the bus can be reached, and ends run(). Never rejects. */
   async close(): Promise<void> {
     this.#stop.abort(new ClientError("CLIENT_CLOSED", "the subscription was closed"));
+    if (this.#finished === undefined) this.#setState("closed");
     const timer = setTimeout(() => this.#giveUp.abort(), REPLY_GRACE);
     await this.#finished?.catch(() => {});
     clearTimeout(timer);
@@ -112,36 +140,45 @@ export class Link {
   }
 
   async #subscribe(lostSince: Date | undefined): Promise<void> {
-    const { body, snapshotSeconds } = this.#handlers.request(lostSince);
-    const reply = await this.#requestUntilDone(body, lostSince === undefined);
+    const left = this.#torn ? this.#p2pTopic : undefined;
+    if (this.#tears > 1) await this.#pauseBetweenTears();
+    const { request, reply } = await this.#requestUntilDone(lostSince);
     this.#p2pTopic = reply.topic;
     this.#reachable = true;
     this.#connected = false;
+    this.#torn = false;
     this.#stop.signal.throwIfAborted();
-    if (lostSince !== undefined) this.#pendingGap = { since: lostSince, reason: "resubscribed", snapshotSeconds };
+    if (left !== undefined) this.#unsubscribe(left);
+    const joined = this.#handlers.onJoined(reply, request.body);
+    this.#pendingGap = gapOf(joined, lostSince, request.snapshotSeconds);
     this.#context.onBusAddress({ host: this.#context.host, port: reply.sub_port });
     const previous = this.#feed;
-    previous?.retire();
+    if (joined.resumed) previous?.abandon();
+    else previous?.retire();
     const address = { host: this.#context.host, port: reply.pub_port };
     this.#feed = new Feed(address, reply.topic, {
       maxMessageBytes: this.#context.maxMessageBytes,
       after: previous?.done ?? Promise.resolve(),
+      onBegin: joined.begin,
       onFrames: this.#handlers.onFrames,
       onEvent: (event) => this.#onSocketEvent(event),
     });
   }
 
   /** A lost reply leaves a subscription on the bus that nobody listens to; the bus ends it after its subscribe_timeout. */
-  async #requestUntilDone(body: SubscribeRequest, first: boolean): Promise<SubscribeReply> {
+  async #requestUntilDone(lostSince: Date | undefined): Promise<{ request: LinkRequest; reply: SubscribeReply }> {
+    const first = lostSince === undefined;
     const { timeouts, logger, management, ended } = this.#context;
     const signal = AbortSignal.any([ended, this.#giveUp.signal]);
     const giveUpAt = first && timeouts.connect !== undefined ? Date.now() + timeouts.connect : Number.POSITIVE_INFINITY;
     for (let attempt = 1; ; attempt += 1) {
       const timeout = Math.max(1, Math.min(timeouts.request, giveUpAt - Date.now()));
+      const request = this.#handlers.request(lostSince);
       try {
-        return await management.subscribe(body, { timeout, signal });
+        return { request, reply: await management.subscribe(request.body, { timeout, signal }) };
       } catch (error) {
         this.#stop.signal.throwIfAborted();
+        if (this.#handlers.onRefused(error)) continue;
         const final = first && error instanceof ClientError && !error.retryable;
         const pause = backoff(attempt, timeouts.retryMin, timeouts.retryMax);
         if (final || Date.now() + pause >= giveUpAt) throw error;
@@ -151,7 +188,21 @@ export class Link {
     }
   }
 
-  /** Returns when the bus does not know the subscription any more. */
+  /** A connection that breaks again and again must not keep the bus busy with subscriptions. */
+  async #pauseBetweenTears(): Promise<void> {
+    const { retryMin, retryMax } = this.#context.timeouts;
+    await this.#alarm.wait(backoff(this.#tears - 1, retryMin, retryMax), this.#stop.signal);
+  }
+
+  /** Ends a subscription that has a successor. Where that fails, the bus ends it after its `linger`. */
+  #unsubscribe(p2pTopic: string): void {
+    const { management, timeouts, logger, ended } = this.#context;
+    management.unsubscribe(p2pTopic, { timeout: timeouts.request, signal: ended }).catch((error: unknown) => {
+      logger.debug({ err: error }, "unsubscribing failed: the bus will end the subscription by itself");
+    });
+  }
+
+  /** Returns when the bus does not know the subscription any more, or its connection has broken and it is to be resumed. */
   async #heartbeats(): Promise<void> {
     const { timeouts, management, logger } = this.#context;
     const { signal } = this.#stop;
@@ -159,11 +210,13 @@ export class Link {
     for (let failures = 0; ; ) {
       const pause = backoff(failures, timeouts.retryMin, timeouts.retryMax);
       await this.#alarm.wait(failures === 0 ? timeouts.heartbeat : pause, signal);
+      if (this.#torn) return;
       try {
         // Aborting the wait, not the request: the requests of other subscriptions share the connection.
         const beat = management.heartbeat(p2pTopic, { timeout: timeouts.request, signal: this.#context.ended });
         if (!(await abortable(beat, signal))) return;
         failures = 0;
+        if (this.#connected) this.#tears = 0;
         this.#reachable = true;
         this.#refreshState();
       } catch (error) {
@@ -183,13 +236,20 @@ export class Link {
       this.#refreshState();
     } else if (event.type === "disconnected") {
       this.#connected = false;
-      this.#pendingGap ??= { since: this.#lastGood, reason: "connection-lost", snapshotSeconds: 0 };
+      if (this.#handlers.hasPositions()) this.#tear();
+      else this.#pendingGap ??= { since: this.#lastGood, reason: "connection-lost", snapshotSeconds: 0 };
       this.#refreshState();
       // The bus may be gone: ask now instead of at the next beat.
       this.#alarm.ring();
     } else {
       this.#context.logger.debug({ event }, "event on the subscription's socket");
     }
+  }
+
+  #tear(): void {
+    this.#feed?.cut();
+    this.#torn = true;
+    this.#tears += 1;
   }
 
   #refreshState(): void {
@@ -203,9 +263,9 @@ export class Link {
     const gap = this.#pendingGap;
     if (gap === undefined) return;
     this.#pendingGap = undefined;
-    const { since, reason, snapshotSeconds } = gap;
+    const { snapshotSeconds, ...rest } = gap;
     const extra = snapshotSeconds > 0 ? { snapshotSeconds } : {};
-    this.#handlers.onGap({ since, until: new Date(), reason, ...extra });
+    this.#handlers.onGap({ ...rest, until: new Date(), ...extra });
   }
 
   #setState(state: LinkState): void {
@@ -225,4 +285,11 @@ export class Link {
     await this.#feed?.close();
     this.#setState("closed");
   }
+}
+
+/** What is missing between the subscription before and a new one, if anything is. */
+function gapOf({ gap, resumed }: Joined, since: Date | undefined, snapshotSeconds: number) {
+  if (gap !== undefined) return { since, ...gap, snapshotSeconds };
+  if (since === undefined || resumed) return undefined;
+  return { since, reason: "resubscribed", snapshotSeconds } as const;
 }

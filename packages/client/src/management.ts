@@ -27,7 +27,8 @@ export class Management {
     const reply = await this.#call(request, decodeSubscribeReply, options);
     if (reply.status === "success") return reply;
     const reason = reply.message ?? "no reason given";
-    throw new ClientError("REQUEST_REFUSED", `${this.#where} refused the subscription (${reply.status}): ${reason}`);
+    const message = `${this.#where} refused the subscription (${reply.status}): ${reason}`;
+    throw new ClientError("REQUEST_REFUSED", message, { refusal: reply.code });
   }
 
   /** Whether the bus still knows the subscription. @throws ClientError BUS_UNREACHABLE, BAD_REPLY */

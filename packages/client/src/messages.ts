@@ -1,6 +1,6 @@
 import type { Indicator, ParsedStix, ParseLimits, Sighting, SnapshotRequest } from "@threatbus/stix";
 import { decodeSnapshotEnvelope, decodeSnapshotRequest, parseStix } from "@threatbus/stix";
-import { decodeFrame, messageTypeOf } from "./protocol/frames.ts";
+import { decodeFrame, type Frame, messageTypeOf, positionOf } from "./protocol/frames.ts";
 
 interface MessageOf<Type extends string, Body> {
   readonly type: Type;
@@ -25,6 +25,8 @@ export interface Undecodable {
 export type Incoming =
   | { readonly kind: "message"; readonly message: Message }
   | { readonly kind: "snapshot-request"; readonly request: SnapshotRequest }
+  /** Everything before it is known to be complete: who has dealt with that can resume here. */
+  | { readonly kind: "position"; readonly position: number }
   | { readonly kind: "undecodable"; readonly problem: Undecodable };
 
 const EXCERPT_BYTES = 200;
@@ -36,8 +38,9 @@ export function decodeIncoming(frames: readonly Buffer[], p2pTopic: string, limi
     return undecodable("frames", `${frames.length} frames instead of one`, bytes ?? Buffer.alloc(0));
   }
   const frame = decodeFrame(bytes);
-  const type = frame && messageTypeOf(frame.topic, p2pTopic);
-  if (frame === undefined || type === undefined) return undecodable("topic", "no known topic", bytes);
+  if (frame === undefined) return undecodable("topic", "no space within the longest topic", bytes);
+  const type = messageTypeOf(frame.topic, p2pTopic);
+  if (type === undefined) return decodePosition(frame, p2pTopic, bytes);
   switch (type) {
     case "snapshotrequest": {
       const request = decodeSnapshotRequest(frame.payload, limits);
@@ -54,6 +57,15 @@ export function decodeIncoming(frames: readonly Buffer[], p2pTopic: string, limi
       if (!parsed.ok) return undecodable(parsed.error.rule, parsed.error.message, bytes);
       return { kind: "message", message: messageOf(parsed.value) };
     }
+  }
+}
+
+function decodePosition(frame: Frame, p2pTopic: string, bytes: Buffer): Incoming {
+  try {
+    const position = positionOf(frame, p2pTopic);
+    return position === undefined ? undecodable("topic", "no known topic", bytes) : { kind: "position", position };
+  } catch {
+    return undecodable("position", "no whole number from 0", bytes);
   }
 }
 

@@ -18,6 +18,9 @@ export function silentLink(
   const body = { action: "subscribe", topic: SILENT_TOPIC, ...(name === undefined ? {} : { name }) } as const;
   return new Link(context, {
     request: () => ({ body, snapshotSeconds: 0 }),
+    onRefused: () => false,
+    onJoined: () => ({ resumed: false, begin: () => {} }),
+    hasPositions: () => false,
     onFrames: (frames, p2pTopic) => {
       const incoming = decodeIncoming(frames, p2pTopic, { maxBytes: context.maxMessageBytes });
       if (incoming.kind === "snapshot-request") onSnapshotRequest(incoming.request);

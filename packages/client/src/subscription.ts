@@ -1,40 +1,19 @@
 import type { SnapshotRequest } from "@threatbus/stix";
-import type { Duration } from "./duration.ts";
-import { daysCovering, secondsOf } from "./duration.ts";
+import { daysCovering, SECONDS_PER_DAY, secondsOf } from "./duration.ts";
 import { ClientError } from "./errors.ts";
 import { Inbox } from "./inbox.ts";
-import type { Gap, LinkContext, LinkState } from "./link.ts";
+import type { Gap, LinkContext, LinkRequest, LinkState } from "./link.ts";
 import { Link } from "./link.ts";
 import { LossLog } from "./loss-log.ts";
-import type { Message, Undecodable } from "./messages.ts";
+import type { Message } from "./messages.ts";
 import { decodeIncoming } from "./messages.ts";
-import type { ContentFilter } from "./protocol/filter.ts";
+import type { RememberedPosition } from "./position-store.ts";
+import { Progress } from "./progress.ts";
 import type { SubscribeRequest } from "./protocol/requests.ts";
-import { subscribeRequestSchema } from "./protocol/requests.ts";
+import { buildRequest, type SubscribeOptions } from "./subscribe-options.ts";
 import { abortable } from "./waiting.ts";
 
 export type SubscriptionState = LinkState;
-
-/** What subscribe() takes besides the topics. Callbacks must not throw. */
-export interface SubscribeOptions {
-  /** History to begin with: seconds or "30d". The bus counts whole days, so it is rounded up to them. */
-  readonly snapshot?: Duration;
-  /** The bus passes on only what fits. Servers without content filters ignore it. */
-  readonly filter?: ContentFilter;
-  /** Shown in the logs and metrics of the bus. */
-  readonly name?: string;
-  /** After a restart of the bus: ask for history again; true for as much as the gap was long. */
-  readonly snapshotOnResubscribe?: boolean | Duration;
-  /** Messages kept for a loop that is busy; default 1,000. When they are there, nothing more is read from the bus. */
-  readonly queueSize?: number;
-  /** Aborting it closes the subscription. */
-  readonly signal?: AbortSignal;
-  readonly onStateChange?: (state: SubscriptionState) => void;
-  /** Messages may be missing. Those that came before the gap may still be on their way to the loop. */
-  readonly onGap?: (gap: Gap) => void;
-  /** A message could not be read. */
-  readonly onUndecodable?: (problem: Undecodable) => void;
-}
 
 export interface SubscriptionStats {
   /** Messages put into the loop's queue. */
@@ -45,6 +24,10 @@ export interface SubscriptionStats {
   readonly gaps: number;
   /** Messages in the loop's queue when the subscription was closed. */
   readonly discarded: number;
+  /** The position that the loop has reached; undefined while none is known. */
+  readonly position: number | undefined;
+  /** Positions that could not be saved. */
+  readonly positionsNotSaved: number;
 }
 
 /** What a subscription needs from its client. */
@@ -65,6 +48,7 @@ export class Subscription implements AsyncIterable<Message>, AsyncDisposable {
   readonly #resubscribeSeconds: number | true;
   readonly #inbox: Inbox<Message>;
   readonly #link: Link;
+  readonly #progress: Progress;
   readonly #undecodable: LossLog;
   readonly #live = Promise.withResolvers<void>();
   #closing: Promise<void> | undefined;
@@ -76,7 +60,8 @@ export class Subscription implements AsyncIterable<Message>, AsyncDisposable {
   constructor(topics: string | readonly string[], options: SubscribeOptions, context: SubscriptionContext) {
     this.#context = context;
     this.#options = options;
-    this.#request = buildRequest(topics, options);
+    this.#progress = new Progress(options, context.logger);
+    this.#request = buildRequest(topics, options, this.#progress.from);
     const again = options.snapshotOnResubscribe ?? false;
     this.#resubscribeSeconds = typeof again === "boolean" ? again || 0 : secondsOf(again, "snapshotOnResubscribe");
     const queueSize = options.queueSize ?? DEFAULT_QUEUE_SIZE;
@@ -85,18 +70,36 @@ export class Subscription implements AsyncIterable<Message>, AsyncDisposable {
     this.#undecodable = new LossLog(context.logger, "a message from the bus could not be read");
     this.#link = new Link(context, {
       request: (lostSince) => this.#nextRequest(lostSince),
+      onRefused: (error) => this.#progress.forgetsLog(error),
+      onJoined: (reply, request) => this.#progress.join(reply, request, (position) => this.#mark(position)),
+      hasPositions: () => this.#progress.hasPositions,
       onFrames: (frames, p2pTopic) => this.#onFrames(frames, p2pTopic),
       onState: (state) => this.#onState(state),
       onGap: (gap) => this.#onGap(gap),
     });
     this.#live.promise.catch(() => {});
-    this.#link.run().catch((error: unknown) => this.#fail(error));
+    this.#run().catch((error: unknown) => {
+      if (this.#closing === undefined) this.#fail(error);
+    });
     options.signal?.addEventListener("abort", this.#onAbort, { once: true });
     if (options.signal?.aborted) this.#onAbort();
   }
 
   get state(): SubscriptionState {
     return this.#link.state;
+  }
+
+  /**
+   * The position in the durable log that the loop has reached: it has taken everything before it and come back for more.
+   * undefined: none is known yet, or the bus tells none.
+   */
+  get position(): RememberedPosition | undefined {
+    return this.#progress.reached;
+  }
+
+  /** Whether the bus tells positions, so that the subscription can be resumed; known when it is live. */
+  get resumable(): boolean {
+    return this.#progress.hasPositions;
   }
 
   get stats(): SubscriptionStats {
@@ -106,6 +109,8 @@ export class Subscription implements AsyncIterable<Message>, AsyncDisposable {
       undecodableByReason: this.#undecodable.byReason,
       gaps: this.#gaps,
       discarded: this.#discarded,
+      position: this.#progress.reached?.position,
+      positionsNotSaved: this.#progress.saveFailures,
     };
   }
 
@@ -129,7 +134,9 @@ export class Subscription implements AsyncIterable<Message>, AsyncDisposable {
     return {
       next: async () => {
         const value = await this.#inbox.take();
-        return value === undefined ? { done: true, value } : { done: false, value };
+        if (value !== undefined) return { done: false, value };
+        await this.#savePosition();
+        return { done: true, value };
       },
       return: async () => {
         await this.close();
@@ -145,14 +152,29 @@ export class Subscription implements AsyncIterable<Message>, AsyncDisposable {
   async #close(): Promise<void> {
     this.#discarded = this.#inbox.close();
     this.#live.reject(new ClientError("CLIENT_CLOSED", "the subscription was closed before it was live"));
-    await this.#link.close();
+    await Promise.all([this.#link.close(), this.#savePosition()]);
     this.#end();
+  }
+
+  async #run(): Promise<void> {
+    if (this.#progress.stored) await this.#progress.load();
+    await this.#link.run();
+  }
+
+  /** A store that hangs does not keep the app from closing. */
+  async #savePosition(): Promise<void> {
+    const { timeouts, ended, logger } = this.#context;
+    const overdue = AbortSignal.any([ended, AbortSignal.timeout(timeouts.close)]);
+    await abortable(this.#progress.flush(), overdue).catch((error: unknown) => {
+      logger.warn({ err: error }, "closing before the position was saved");
+    });
   }
 
   #fail(error: unknown): void {
     this.#context.logger.error({ err: error }, "subscribing failed");
     this.#inbox.fail(error);
     this.#live.reject(error);
+    void this.#link.close();
     this.#end();
   }
 
@@ -161,11 +183,17 @@ export class Subscription implements AsyncIterable<Message>, AsyncDisposable {
     this.#context.onClosed(this);
   }
 
-  #nextRequest(lostSince: Date | undefined): { body: SubscribeRequest; snapshotSeconds: number } {
+  #nextRequest(lostSince: Date | undefined): LinkRequest {
+    const { snapshot: days = 0, from: _start, ...body } = this.#request;
+    const { resumeAt, hasPositions } = this.#progress;
+    if (resumeAt !== undefined) {
+      return { body: { ...body, from: resumeAt.position, log: resumeAt.log }, snapshotSeconds: 0 };
+    }
     if (lostSince === undefined) return { body: this.#request, snapshotSeconds: 0 };
+    // Its snapshot was not complete: only all of it again brings all of it.
+    if (hasPositions) return { body: this.#request, snapshotSeconds: days * SECONDS_PER_DAY };
     const lost = (Date.now() - lostSince.getTime()) / 1_000;
     const seconds = this.#resubscribeSeconds === true ? lost : this.#resubscribeSeconds;
-    const { snapshot: _first, ...body } = this.#request;
     if (seconds <= 0) return { body, snapshotSeconds: 0 };
     return { body: { ...body, snapshot: daysCovering(seconds) }, snapshotSeconds: seconds };
   }
@@ -182,11 +210,19 @@ export class Subscription implements AsyncIterable<Message>, AsyncDisposable {
       case "snapshot-request":
         this.#context.onSnapshotRequest(incoming.request);
         return undefined;
+      case "position":
+        this.#mark(incoming.position);
+        return undefined;
       case "undecodable":
         this.#undecodable.count(incoming.problem.reason, incoming.problem);
         this.#options.onUndecodable?.(incoming.problem);
         return undefined;
     }
+  }
+
+  #mark(position: number): void {
+    const reached = this.#progress.bring(position);
+    if (reached !== undefined) this.#inbox.mark(reached);
   }
 
   #onState(state: SubscriptionState): void {
@@ -203,18 +239,4 @@ export class Subscription implements AsyncIterable<Message>, AsyncDisposable {
     this.#context.logger.warn({ gap, topics: this.#request.topic }, "messages may be missing");
     this.#options.onGap?.(gap);
   }
-}
-
-function buildRequest(topics: string | readonly string[], options: SubscribeOptions): SubscribeRequest {
-  const days = options.snapshot === undefined ? 0 : daysCovering(secondsOf(options.snapshot, "snapshot"));
-  const parsed = subscribeRequestSchema.safeParse({
-    action: "subscribe",
-    topic: topics,
-    ...(days > 0 ? { snapshot: days } : {}),
-    ...(options.name === undefined ? {} : { name: options.name }),
-    ...(options.filter === undefined ? {} : { filter: options.filter }),
-  });
-  if (parsed.success) return parsed.data;
-  const faults = parsed.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`);
-  throw new ClientError("INVALID_OPTIONS", faults.join("; "));
 }

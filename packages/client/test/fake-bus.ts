@@ -4,7 +4,7 @@ import type { TestContext } from "node:test";
 import type { Peer, TopicSender } from "@threatbus/zmtp";
 import { Rep, Sub, Xpub } from "@threatbus/zmtp";
 import type { ManagementReply, ManagementRequest, SubscribeRequest } from "../src/protocol/index.ts";
-import { decodeRequest, encodeReply } from "../src/protocol/index.ts";
+import { decodeRequest, encodePositionFrame, encodeReply } from "../src/protocol/index.ts";
 
 const HOST = "127.0.0.1";
 const LETTERS = "abcdefghijklmnopqrstuvwxyz";
@@ -13,8 +13,39 @@ export interface FakeSubscription {
   readonly p2pTopic: string;
   readonly request: SubscribeRequest;
   readonly outq: Buffer[];
-  readonly sender: TopicSender;
+  sender: TopicSender;
   draining: boolean;
+}
+
+/** A durable log in memory. It outlives a bus: give it to the next one. */
+export class FakeLog {
+  readonly id: string;
+  readonly #records: { readonly type: string; readonly json: string }[] = [];
+  /** Everything up to here was removed. */
+  oldest = 0;
+
+  constructor(id: string) {
+    this.id = id;
+  }
+
+  get last(): number {
+    return this.#records.length;
+  }
+
+  append(type: string, json: string): void {
+    this.#records.push({ type, json });
+  }
+
+  after(position: number) {
+    return this.#records.slice(position);
+  }
+
+  /** Where a subscription that asks for this begins. Times are before everything. */
+  startOf({ from = "latest", log }: SubscribeRequest): number {
+    if (from === "latest") return this.last;
+    const position = typeof from === "number" && (log === undefined || log === this.id) ? from : 0;
+    return Math.max(this.oldest, Math.min(position, this.last));
+  }
 }
 
 /** What to do instead of answering: a reply of another kind, or none at all (the request is held until the bus stops). */
@@ -34,8 +65,15 @@ export class FakeBus {
   /** While false, nothing is read on the app port. */
   reading = true;
   managePort = 0;
+  /** Without one, positions are neither taken nor told, as in an old server. */
+  log: FakeLog | undefined;
+  /** While false, positions are not told. */
+  telling = true;
+  /** Without a log: refuse to begin in it, as a server that could have one. */
+  refusesStarts = true;
   #rep: Rep;
   #xpub: Xpub;
+  readonly #newXpub: () => Xpub;
   #sub: Sub;
   #ports = { pub: 0, sub: 0 };
   #running = Promise.resolve();
@@ -50,19 +88,25 @@ export class FakeBus {
       this.touch();
     };
     this.#rep = new Rep({ linger: 100, onEvent: count(1) });
-    this.#xpub = new Xpub({
-      linger: 100,
-      ...(highWaterMark === undefined ? {} : { highWaterMark }),
-      onEvent: count(1),
-      onSubscribe: (prefix) => this.#onPrefix(prefix.toString(), true),
-      onUnsubscribe: (prefix) => this.#onPrefix(prefix.toString(), false),
-    });
+    this.#newXpub = () =>
+      new Xpub({
+        linger: 100,
+        ...(highWaterMark === undefined ? {} : { highWaterMark }),
+        onEvent: count(1),
+        onSubscribe: (prefix) => this.#onPrefix(prefix.toString(), true),
+        onUnsubscribe: (prefix) => this.#onPrefix(prefix.toString(), false),
+      });
+    this.#xpub = this.#newXpub();
     this.#sub = new Sub({ linger: 100, onEvent: count(1) });
   }
 
   /** Starts a bus that ends with the test. */
-  static async start(t: TestContext, options: { managePort?: number; highWaterMark?: number } = {}): Promise<FakeBus> {
+  static async start(
+    t: TestContext,
+    options: { managePort?: number; highWaterMark?: number; log?: FakeLog } = {},
+  ): Promise<FakeBus> {
     const bus = new FakeBus(options.highWaterMark);
+    bus.log = options.log;
     await bus.listen(options.managePort ?? 0);
     t.after(() => bus.stop());
     return bus;
@@ -120,9 +164,27 @@ export class FakeBus {
 
   /** As if another app had published the object. */
   inject(object: { readonly type: string }): void {
+    const json = JSON.stringify(object);
+    this.log?.append(object.type, json);
     for (const one of this.subscriptions.values()) {
-      if (covers(one.request, `stix2/${object.type}`)) this.deliver(one, object.type, JSON.stringify(object));
+      if (covers(one.request, `stix2/${object.type}`)) this.deliver(one, object.type, json);
+      this.tell(one);
     }
+  }
+
+  /** Tells a subscription the position that it has behind what is on its way. */
+  tell(to: FakeSubscription): void {
+    if (this.log === undefined || !this.telling || to.request.positions !== true) return;
+    this.deliverRaw(to, encodePositionFrame(to.p2pTopic, this.log.last));
+  }
+
+  /** Breaks the connections that messages go out on; subscriptions are kept, and the port is the same. */
+  async breakConnections(): Promise<void> {
+    const broken = this.#xpub;
+    this.#xpub = this.#newXpub();
+    for (const one of this.subscriptions.values()) one.sender = this.#xpub.sender(one.p2pTopic);
+    await broken.close();
+    await this.#xpub.bind({ host: HOST, port: this.#ports.pub });
   }
 
   deliver(to: FakeSubscription, type: string, payload: string): void {
@@ -177,6 +239,10 @@ export class FakeBus {
       this.forget(request.topic);
       return outcome(known);
     }
+    const { log } = this;
+    if (log === undefined && request.from !== undefined && this.refusesStarts) {
+      return { status: "error", message: "the durable log is off", code: "TB_NO_LOG" };
+    }
     const p2pTopic = Array.from({ length: 32 }, () => LETTERS[randomInt(26)]).join("");
     const sender = this.#xpub.sender(p2pTopic);
     const subscription = { p2pTopic, request, outq: [], sender, draining: false };
@@ -185,7 +251,14 @@ export class FakeBus {
       const seconds = (request.snapshot ?? 0) * 86_400;
       if (seconds > 0 && covers(request, `stix2/${type}`)) this.askSnapshot(type, seconds, subscription);
     }
-    return { topic: p2pTopic, pub_port: this.#ports.pub, sub_port: this.#ports.sub, status: "success" };
+    const reply = { topic: p2pTopic, pub_port: this.#ports.pub, sub_port: this.#ports.sub, status: "success" } as const;
+    if (log === undefined || request.positions !== true) return reply;
+    const position = log.startOf(request);
+    for (const { type, json } of log.after(position)) {
+      if (covers(request, `stix2/${type}`)) this.deliver(subscription, type, json);
+    }
+    this.tell(subscription);
+    return { ...reply, position, log: log.id };
   }
 
   /** Holds the queue until the app's SUB is in place, and while it is full. */

@@ -6,11 +6,13 @@ import {
   decodeRequest,
   decodeSubscribeReply,
   encodeFrame,
+  encodePositionFrame,
   encodeReply,
   encodeRequest,
   MAX_MANAGEMENT_BYTES,
   MAX_TOPIC_BYTES,
   messageTypeOf,
+  positionOf,
 } from "@threatbus/client/protocol";
 
 const P = "abcdefghijklmnopqrstuvwxyzabcdef";
@@ -33,16 +35,46 @@ test("anything else is no request", () => {
   assert.throws(() => decodeRequest(Buffer.alloc(MAX_MANAGEMENT_BYTES + 1, 0x20)), /longer/);
 });
 
+test("requests that begin in the durable log", () => {
+  const base = { action: "subscribe", topic: "stix2", positions: true } as const;
+  for (const from of [0, 4_711, "earliest", "latest", "2026-11-23T10:00:00Z", "2026-11-23T10:00:00.25+01:00"]) {
+    const request = { ...base, from, log: "log-1" };
+    assert.deepEqual(decodeRequest(Buffer.from(JSON.stringify(request))), request);
+  }
+  const bad = [{ from: -1 }, { from: 1.5 }, { from: "soon" }, { from: "2026-02-31T10:00:00Z" }, { positions: 1 }];
+  for (const members of [...bad, { log: "" }, { log: "x".repeat(65) }]) {
+    const text = JSON.stringify({ ...base, ...members });
+    assert.throws(() => decodeRequest(Buffer.from(text)), text);
+  }
+});
+
 test("replies of old and new servers", () => {
   const text = `{"topic": "${P}", "pub_port": 13371, "sub_port": 13372, "status": "success"}`;
   const reply = { topic: P, pub_port: 13_371, sub_port: 13_372, status: "success" } as const;
   assert.deepEqual(decodeSubscribeReply(Buffer.from(text)), reply);
-  assert.deepEqual(decodeSubscribeReply(encodeReply({ ...reply, position: 7 })), { ...reply, position: 7 });
+  assert.deepEqual(decodeSubscribeReply(encodeReply({ ...reply, position: 7, log: "a" })), {
+    ...reply,
+    position: 7,
+    log: "a",
+  });
   assert.deepEqual(decodeReply(Buffer.from('{"status": "unknown request"}')), { status: "unknown request" });
   const error = Buffer.from('{"status":"error","message":"why"}');
   assert.deepEqual(decodeSubscribeReply(error), { status: "error", message: "why" });
   for (const bad of ['{"status":"success"}', text.replace("13371", "0"), text.replace(P, "a b")]) {
     assert.throws(() => decodeSubscribeReply(Buffer.from(bad)), bad);
+  }
+});
+
+test("position frames are told from messages, and read", () => {
+  const bytes = encodePositionFrame(P, 4_711);
+  assert.equal(bytes.toString(), `${P}position {"position":4711}`);
+  const frame = decodeFrame(bytes);
+  assert.ok(frame);
+  assert.equal(messageTypeOf(frame.topic, P), undefined);
+  assert.equal(positionOf(frame, P), 4_711);
+  assert.equal(positionOf(frame, P.slice(1)), undefined);
+  for (const payload of ["", "[]", '{"position":-1}', '{"position":1.5}', '{"position":null}']) {
+    assert.throws(() => positionOf({ topic: `${P}position`, payload: Buffer.from(payload) }, P), payload);
   }
 });
 

@@ -1,8 +1,14 @@
 /** Frames on the two data ports: `<topic> <payload>`, one space between, UTF-8. */
+import { z } from "zod";
 
 /** What stands behind the point-to-point topic in a frame from the bus. */
 export const MESSAGE_TYPES = ["indicator", "sighting", "snapshotrequest", "snapshotenvelope"] as const;
 export type MessageType = (typeof MESSAGE_TYPES)[number];
+
+/** What stands there in a frame that is no message: it says from where the subscription can be resumed. */
+const POSITION = "position";
+
+const positionSchema = z.object({ position: z.int().min(0) });
 
 /** Topics of frames from an app to the bus. */
 export const APP_TOPICS = {
@@ -42,4 +48,15 @@ export function messageTypeOf(topic: string, p2pTopic: string): MessageType | un
   if (!topic.startsWith(p2pTopic)) return undefined;
   const name = topic.slice(p2pTopic.length);
   return MESSAGE_TYPES.find((type) => type === name);
+}
+
+/** A frame that says: who has dealt with everything before it can resume behind `position`. */
+export function encodePositionFrame(p2pTopic: string, position: number): Buffer {
+  return encodeFrame(`${p2pTopic}${POSITION}`, Buffer.from(JSON.stringify({ position })));
+}
+
+/** The position in such a frame for `p2pTopic`; undefined: it is another frame. @throws SyntaxError or ZodError */
+export function positionOf({ topic, payload }: Frame, p2pTopic: string): number | undefined {
+  if (topic !== `${p2pTopic}${POSITION}`) return undefined;
+  return positionSchema.parse(JSON.parse(payload.toString())).position;
 }

@@ -2,7 +2,16 @@
 export type { ContentFilter } from "./filter.ts";
 export { contentFilterSchema } from "./filter.ts";
 export type { AppTopic, Frame, MessageType } from "./frames.ts";
-export { APP_TOPICS, decodeFrame, encodeFrame, MAX_TOPIC_BYTES, MESSAGE_TYPES, messageTypeOf } from "./frames.ts";
+export {
+  APP_TOPICS,
+  decodeFrame,
+  encodeFrame,
+  encodePositionFrame,
+  MAX_TOPIC_BYTES,
+  MESSAGE_TYPES,
+  messageTypeOf,
+  positionOf,
+} from "./frames.ts";
 export type { FailureReply, ManagementReply, SubscribeReply, SuccessReply } from "./replies.ts";
 export {
   decodeReply,
@@ -12,13 +21,14 @@ export {
   subscribeReplySchema,
   successReplySchema,
 } from "./replies.ts";
-export type { HeartbeatRequest, ManagementRequest, SubscribeRequest, UnsubscribeRequest } from "./requests.ts";
+export type { HeartbeatRequest, ManagementRequest, Start, SubscribeRequest, UnsubscribeRequest } from "./requests.ts";
 export {
   decodeRequest,
   encodeRequest,
   heartbeatRequestSchema,
   MAX_MANAGEMENT_BYTES,
   managementRequestSchema,
+  startSchema,
   subscribeRequestSchema,
   unsubscribeRequestSchema,
 } from "./requests.ts";

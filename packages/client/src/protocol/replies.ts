@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { parseJson } from "./requests.ts";
+import { logIdSchema, parseJson } from "./requests.ts";
 
 const portSchema = z.int().min(1).max(65_535);
 
@@ -16,8 +16,10 @@ export const subscribeReplySchema = z.object({
   pub_port: portSchema,
   /** Where the bus listens: the app connects a PUB. */
   sub_port: portSchema,
-  /** Position in the durable log at the time of the subscription; absent without a log. */
+  /** The position in the durable log behind which the subscription begins; absent without a log, and from old servers. */
   position: z.int().min(0).optional(),
+  /** The log that the position belongs to. */
+  log: logIdSchema.optional(),
 });
 export type SubscribeReply = z.infer<typeof subscribeReplySchema>;
 
@@ -26,6 +28,8 @@ export const failureReplySchema = z.object({
   status: z.enum(["error", "unknown request"]),
   /** The reason; old servers give none. */
   message: z.string().optional().catch(undefined),
+  /** "TB_NO_LOG": there is no durable log to begin in. */
+  code: z.string().max(64).optional().catch(undefined),
 });
 export type FailureReply = z.infer<typeof failureReplySchema>;
 

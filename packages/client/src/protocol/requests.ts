@@ -4,6 +4,17 @@ import { contentFilterSchema } from "./filter.ts";
 /** Longest request or reply in bytes. */
 export const MAX_MANAGEMENT_BYTES = 1_048_576;
 
+/** Where in the durable log a subscription begins: behind a position, at either end, or with what came at a time or later. */
+export const startSchema = z.union([
+  z.int().min(0),
+  z.enum(["earliest", "latest"]),
+  z.iso.datetime({ offset: true }).max(64),
+]);
+export type Start = z.infer<typeof startSchema>;
+
+/** Tells one durable log from another. */
+export const logIdSchema = z.string().min(1).max(64);
+
 const topicSchema = z.string().min(1).max(1_024);
 
 /** "Send me these topics": answered by a SubscribeReply. */
@@ -13,11 +24,15 @@ export const subscribeRequestSchema = z.object({
   topic: z.union([topicSchema, z.array(topicSchema).min(1).max(1_000).readonly()]),
   /** Whole days back from now; 0 or absent: no snapshot. */
   snapshot: z.int().min(0).max(999_999_999).optional(),
-  /** Shown in logs, metrics and console of the bus. Old servers ignore it, and the two below. */
+  /** Shown in logs, metrics and console of the bus. Old servers ignore it, and all below. */
   name: z.string().max(200).optional(),
   filter: contentFilterSchema.optional(),
-  /** Resume after this position of the durable log. */
-  from: z.int().min(0).optional(),
+  /** Absent: begin with what comes from now on. */
+  from: startSchema.optional(),
+  /** The log that a position in `from` belongs to. */
+  log: logIdSchema.optional(),
+  /** Send position frames. */
+  positions: z.boolean().optional(),
 });
 export type SubscribeRequest = z.infer<typeof subscribeRequestSchema>;
 

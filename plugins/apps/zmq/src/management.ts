@@ -1,4 +1,4 @@
-import { type Logger, messageOf } from "@threatbus/core";
+import { type Logger, messageOf, ThreatBusError } from "@threatbus/core";
 import type { Metrics } from "./metrics.ts";
 import { encodeReply, type ManagementRequest, type Reply, readRequest, type SubscribeRequest } from "./requests.ts";
 import { RefusedError, type Subscriptions } from "./subscriptions.ts";
@@ -51,6 +51,9 @@ export class Management {
       return await this.#known(request.action, request.topic);
     } catch (error) {
       if (error instanceof RefusedError) return { status: "error", message: error.message };
+      if (error instanceof ThreatBusError && error.code === "TB_NO_LOG") {
+        return { status: "error", message: `${error.message}. ${error.hint}`, code: error.code };
+      }
       this.#parts.logger.error({ action: request.action, error: messageOf(error) }, "a management request failed");
       return { status: "error", message: "the request failed; the log of the bus says why" };
     }
@@ -70,7 +73,9 @@ export class Management {
       throw new RefusedError("the backbone does not answer");
     }
     logger.info({ subscription: subscription.name, topics: shortened(request.topics) }, "app subscribed");
-    return { topic: subscription.topic, pub_port: ports.pub, sub_port: ports.sub, status: "success" };
+    const reply = { topic: subscription.topic, pub_port: ports.pub, sub_port: ports.sub, status: "success" } as const;
+    // Programs written for the original get exactly what it gave.
+    return request.positions || request.from !== undefined ? { ...reply, ...subscription.start } : reply;
   }
 
   async #known(action: "unsubscribe" | "heartbeat", topic: string): Promise<Reply> {

@@ -35,6 +35,11 @@ export function frameHead(p2pTopic: string, type: MessageType): Buffer {
   return Buffer.from(`${p2pTopic}${type} `);
 }
 
+/** The whole frame that tells an app from where in the durable log it can go on. */
+export function positionFrame(p2pTopic: string, position: number): Buffer {
+  return Buffer.from(`${p2pTopic}position {"position":${position}}`);
+}
+
 /** A whole frame; for tests and small programs. The hot paths never join topic and payload. */
 export function encodeFrame(topic: string, payload: Uint8Array | string): Buffer {
   return Buffer.concat([Buffer.from(`${topic} `), Buffer.from(payload)]);

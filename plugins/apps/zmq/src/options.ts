@@ -1,5 +1,5 @@
 import { isIPv4 } from "node:net";
-import { duration, port, size } from "@threatbus/core";
+import { duration, OVERFLOW_POLICIES, port, size } from "@threatbus/core";
 import { z } from "zod";
 
 const MIB = 1024 * 1024;
@@ -38,9 +38,12 @@ const LIVENESS = {
 const LIMITS = {
   max_message_bytes: bytes(10 * MIB).describe("Largest message taken from an app: bytes, or a size such as 10MiB."),
   overflow: z
-    .enum(["drop_oldest", "disconnect"])
-    .default("drop_oldest")
-    .describe("What a full subscription queue does: `drop_oldest` message, or `disconnect` the subscription."),
+    .enum(OVERFLOW_POLICIES)
+    .optional()
+    .describe(
+      "What a full subscription queue does: `log` (default with the durable log on): its app catches up from the log; " +
+        "`drop_oldest` (default without): the oldest messages are lost; `disconnect`: the subscription ends.",
+    ),
   max_items: z
     .int()
     .min(1)

@@ -2,7 +2,7 @@ import { type Message, type MessageType, type Outq, StoppableWorker, type Worker
 import type { SendResult, TopicSender } from "@threatbus/zmtp";
 import { type Clock, systemClock } from "./clock.ts";
 import { Gate } from "./gate.ts";
-import { frameHead } from "./messages.ts";
+import { frameHead, positionFrame } from "./messages.ts";
 import type { TurnBudget } from "./turn-budget.ts";
 
 /** Messages taken from the outq at once: so many are beyond its bound at most. */
@@ -16,6 +16,8 @@ export interface OutboundParts {
   readonly outq: Outq;
   readonly sender: TopicSender;
   readonly budget: TurnBudget;
+  /** The app is told how far it has got, in frames of their own. */
+  readonly positions?: boolean;
   /** Hears that nobody is subscribed although the gate was open; it is closed then. */
   readonly onUnreachable: () => void;
   /** Where the worker reports that it failed. */
@@ -35,6 +37,8 @@ export class Outbound extends StoppableWorker {
   #ownSnapshot: string | undefined;
   #batch: readonly Message[] = [];
   #next = 0;
+  /** The position that the app was told last. */
+  #told: number | undefined;
 
   constructor(parts: OutboundParts) {
     super(parts.name, parts.supervision);
@@ -65,11 +69,11 @@ export class Outbound extends StoppableWorker {
     for (;;) {
       await this.#gate.wait(signal);
       // A run after a failure goes on with what is left of the batch.
-      if (this.unsent === 0) {
+      if (!this.#hasWork()) {
         this.#batch = await outq.getMany(BATCH, signal);
         this.#next = 0;
       }
-      while (this.unsent > 0) await this.#sendSome(signal);
+      while (this.#hasWork()) await this.#sendSome(signal);
     }
   }
 
@@ -78,9 +82,10 @@ export class Outbound extends StoppableWorker {
     while (budget.exhausted) await budget.nextTurn();
     await this.#gate.wait(signal);
     const before = this.#next;
-    const result = this.#write();
+    const written = this.#write();
     const count = this.#next - before;
     if (count > 0) outq.taskDone(count);
+    const result = written === "sent" && this.unsent === 0 ? this.#tellPosition() : written;
     if (result === "full") await this.#room(signal);
     if (result !== "unsubscribed") return;
     this.#gate.close();
@@ -117,6 +122,28 @@ export class Outbound extends StoppableWorker {
       this.#next += 1;
     }
     return "sent";
+  }
+
+  /** What the app has not been told yet of how far it has got. It has no position while a snapshot is handed out. */
+  #newPosition(): number | undefined {
+    const { outq, positions } = this.#parts;
+    const reached = positions === true ? outq.handedTo : undefined;
+    return reached !== undefined && reached > (this.#told ?? -1) ? reached : undefined;
+  }
+
+  #hasWork(): boolean {
+    return this.unsent > 0 || this.#newPosition() !== undefined;
+  }
+
+  #tellPosition(): SendResult {
+    const { sender, budget } = this.#parts;
+    const position = this.#newPosition();
+    if (position === undefined) return "sent";
+    const result = sender.send(positionFrame(sender.topic, position));
+    if (result !== "sent") return result;
+    this.#told = position;
+    budget.spend(1);
+    return result;
   }
 
   #head(type: MessageType): Buffer {

@@ -1,5 +1,6 @@
 /** The management protocol's JSON (zmq.md, Management protocol): requests read, replies written. */
 import { type ContentFilter, contentFilterSchema } from "@threatbus/core";
+import { type Resume, readResume } from "./resume.ts";
 
 /** Larger requests are refused: so much JSON is read in some milliseconds whatever its shape, and 100 topics of 1,000 bytes fit. */
 export const MAX_REQUEST_BYTES = 256 * 1024;
@@ -11,7 +12,7 @@ const NAME = /^\P{C}{0,200}$/u;
 const MAX_DAYS = 999_999_999;
 const SECONDS_PER_DAY = 86_400;
 
-export interface SubscribeRequest {
+export interface SubscribeRequest extends Resume {
   readonly action: "subscribe";
   /** Without repetitions. */
   readonly topics: readonly string[];
@@ -34,8 +35,13 @@ export interface Reply {
   readonly topic?: string;
   readonly pub_port?: number;
   readonly sub_port?: number;
+  /** Behind which position of which durable log the subscription began; only for who asks for positions. */
+  readonly position?: number;
+  readonly log?: string;
   /** Why it failed, for a person. */
   readonly message?: string;
+  /** Why it failed, for a program; only where `from` was asked for. */
+  readonly code?: "TB_NO_LOG";
 }
 
 export type ReadRequest =
@@ -77,13 +83,13 @@ function readAction(json: Record<string, unknown>, seconds: number): ReadRequest
 function readSubscribe(json: Record<string, unknown>, seconds: number): ReadRequest {
   const topics = readTopics(json.topic);
   if (typeof topics === "string") return failed(topics);
-  const { name, filter, from } = json;
+  const { name, filter } = json;
   if (name !== undefined && name !== null && (typeof name !== "string" || !NAME.test(name))) {
     return failed("name must be text of at most 200 printable characters");
   }
-  // An app that asks to resume must not silently get a gap.
-  if (from !== undefined && from !== null) return failed("the durable log is off: from cannot be served");
-  const request = { action: "subscribe", topics, snapshotSeconds: seconds } as const;
+  const resume = readResume(json);
+  if (typeof resume === "string") return failed(resume);
+  const request = { action: "subscribe", topics, snapshotSeconds: seconds, ...resume } as const;
   const named = typeof name === "string" && name !== "" ? { ...request, name } : request;
   if (filter === undefined || filter === null) return { ok: true, request: named };
   const checked = contentFilterSchema.safeParse(filter);

@@ -15,6 +15,16 @@ export interface SubscriptionParts {
   readonly sender: TopicSender;
   readonly outbound: Outbound;
   readonly liveness: Liveness;
+  /** Identifies the durable log. */
+  readonly logId: string | undefined;
+  /** The app is told of its positions. */
+  readonly positions: boolean;
+}
+
+/** Where in which durable log a subscription began; nothing without a log. */
+export interface Start {
+  readonly position?: number;
+  readonly log?: string;
 }
 
 /** One app's subscription: its queue, the worker that sends it, and what is known of the app. */
@@ -24,6 +34,8 @@ export class Subscription implements Attachable {
   readonly outq: Outq;
   readonly outbound: Outbound;
   readonly liveness: Liveness;
+  readonly start: Start;
+  readonly #positions: boolean;
   readonly #sender: TopicSender;
   /** Snapshot requests reach it through its own topics. */
   readonly #hearsRequests: boolean;
@@ -35,8 +47,16 @@ export class Subscription implements Attachable {
     this.outq = parts.outq;
     this.outbound = parts.outbound;
     this.liveness = parts.liveness;
+    const { start } = parts.outq;
+    this.start = start === undefined || parts.logId === undefined ? {} : { position: start, log: parts.logId };
+    this.#positions = parts.positions;
     this.#sender = parts.sender;
     this.#hearsRequests = parts.topics.some((topic) => TOPICS.snapshotrequest.startsWith(topic));
+  }
+
+  /** The position from which its app can get what was not delivered: it knows positions, and the queue lives on the log. */
+  get resumePosition(): number | undefined {
+    return this.#positions && this.outq.overflow === "log" ? this.outq.handedTo : undefined;
   }
 
   /** The snapshot that the app has asked for. */

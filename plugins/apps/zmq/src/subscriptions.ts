@@ -1,4 +1,4 @@
-import { type AppContext, messageOf, type Outq, type SnapshotRequestMessage } from "@threatbus/core";
+import { type AppContext, messageOf, type Outq, type SnapshotRequestMessage, ThreatBusError } from "@threatbus/core";
 import type { Xpub } from "@threatbus/zmtp";
 import type { Attachments } from "./attachments.ts";
 import type { Clock } from "./clock.ts";
@@ -22,6 +22,13 @@ const END_TEXT: Readonly<Record<Exclude<EndReason, "unsubscribed" | "shutdown">,
   overflow: "subscription ended: its queue overflowed",
   abandoned: "subscription ended: it was made too late to tell its app",
 };
+
+/** What every log line about an end carries. */
+interface EndFields {
+  readonly subscription: string;
+  readonly reason: EndReason;
+  readonly undelivered: number;
+}
 
 /** A subscription was refused; the message is for the app. */
 export class RefusedError extends Error {
@@ -61,7 +68,7 @@ export class Subscriptions {
 
   /**
    * Makes a subscription with a new p2p topic. Nothing is left behind when it fails.
-   * @throws RefusedError when there are too many, or when the plugin is stopping.
+   * @throws RefusedError when there are too many, or when the plugin is stopping; ThreatBusError TB_NO_LOG.
    */
   async add(request: SubscribeRequest): Promise<Subscription> {
     const { config } = this.#parts.context;
@@ -98,6 +105,9 @@ export class Subscriptions {
 
   async #make(request: SubscribeRequest): Promise<Subscription> {
     const { context } = this.#parts;
+    if (request.from !== undefined && context.logId === undefined) {
+      throw new ThreatBusError("TB_NO_LOG", "the durable log is off");
+    }
     const topic = this.#newTopic();
     const name = `${request.name ?? "app"}/${topic.slice(0, 6)}`;
     const overflow: { full: boolean; end?: () => void } = { full: false };
@@ -113,7 +123,7 @@ export class Subscriptions {
       },
     });
     const snapshotId = await this.#subscribe(request, outq);
-    const subscription = this.#register(topic, name, request.topics, outq);
+    const subscription = this.#register(topic, name, request, outq);
     subscription.snapshotId = snapshotId;
     overflow.end = () => void this.end(subscription, "overflow");
     if (overflow.full) overflow.end();
@@ -123,7 +133,7 @@ export class Subscriptions {
   async #subscribe(request: SubscribeRequest, outq: Outq): Promise<string | undefined> {
     const { context } = this.#parts;
     try {
-      const snapshotId = await context.subscribe(request.topics, outq, request.snapshotSeconds);
+      const snapshotId = await context.subscribe(request.topics, outq, request.snapshotSeconds, request.from);
       if (this.#closed) throw new RefusedError("shutting down");
       return snapshotId;
     } catch (error) {
@@ -132,7 +142,7 @@ export class Subscriptions {
     }
   }
 
-  #register(topic: string, name: string, topics: readonly string[], outq: Outq): Subscription {
+  #register(topic: string, name: string, request: SubscribeRequest, outq: Outq): Subscription {
     const { context, xpub, attachments, clock } = this.#parts;
     const { config } = context;
     const limits = {
@@ -140,17 +150,30 @@ export class Subscriptions {
       heartbeatTimeout: config.heartbeat_timeout,
       linger: config.linger,
     };
+    const { topics, positions = false } = request;
+    const { logId } = context;
     const sender = xpub.sender(topic);
     const outbound = new Outbound({
       name: `zmq ${name}`,
       outq,
       sender,
       budget: this.#budget,
+      positions,
       onUnreachable: () => attachments.lost(subscription),
       supervision: context,
     });
     const liveness = new Liveness(limits, clock, (reason) => void this.end(subscription, reason));
-    const subscription = new Subscription({ topic, name, topics, outq, sender, outbound, liveness });
+    const subscription = new Subscription({
+      topic,
+      name,
+      topics,
+      outq,
+      sender,
+      outbound,
+      liveness,
+      logId,
+      positions,
+    });
     this.#byTopic.set(topic, subscription);
     attachments.add(subscription);
     outbound.start();
@@ -158,21 +181,34 @@ export class Subscriptions {
   }
 
   async #end(subscription: Subscription, reason: EndReason): Promise<void> {
-    const { context, attachments, metrics, reports } = this.#parts;
+    const { attachments, metrics, reports } = this.#parts;
     attachments.delete(subscription);
     metrics.ended.inc({ reason });
     await subscription.stop();
     const { outq, outbound, name } = subscription;
-    const undelivered = outq.size + outbound.unsent;
+    const undelivered = outq.size + outq.owed + outbound.unsent;
+    const resumable = undelivered > 0 ? subscription.resumePosition : undefined;
     if (outbound.unsent > 0) {
       reports.undelivered("subscription-ended", outbound.unsent, name);
       outq.abandon(outbound.unsent);
     }
     await this.#giveBack(outq);
     const fields = { subscription: name, reason, undelivered };
-    if (reason !== "unsubscribed" && reason !== "shutdown") context.logger.warn(fields, END_TEXT[reason]);
-    else if (undelivered > 0) context.logger.warn(fields, "subscription ended with messages that were not delivered");
-    else context.logger.debug(fields, "subscription ended");
+    this.#report(fields, resumable);
+  }
+
+  #report(fields: EndFields, resumePosition: number | undefined): void {
+    const { logger } = this.#parts.context;
+    const { reason, undelivered } = fields;
+    const unexpected = reason !== "unsubscribed" && reason !== "shutdown";
+    if (resumePosition !== undefined) {
+      const text = `what was not delivered is in the durable log: its app can resume from position ${resumePosition}`;
+      const line = { ...fields, resumePosition };
+      if (unexpected) logger.warn(line, `${END_TEXT[reason]}; ${text}`);
+      else logger.info(line, `subscription ended; ${text}`);
+    } else if (unexpected) logger.warn(fields, END_TEXT[reason]);
+    else if (undelivered > 0) logger.warn(fields, "subscription ended with messages that were not delivered");
+    else logger.debug(fields, "subscription ended");
   }
 
   async #giveBack(outq: Outq): Promise<void> {

@@ -9,12 +9,14 @@ import {
   type Outq,
   type OutqOptions,
   type SightingMessage,
+  type StartPosition,
   TOPICS,
 } from "@threatbus/core";
 import definition from "../src/index.ts";
 import type { ZmqOptions } from "../src/options.ts";
 import { ZmqPlugin } from "../src/plugin.ts";
 import { type LogLine, recordingLogger } from "./log.ts";
+import { LoggedOutq } from "./logged-outq.ts";
 import { newOutq } from "./outq.ts";
 import { topicOf } from "./samples.ts";
 
@@ -32,6 +34,10 @@ export interface HarnessOptions {
   readonly holdInq?: boolean;
   /** Runs before each subscription is made; a rejection fails it. */
   readonly beforeSubscribe?: () => Promise<void>;
+  /** The id of the durable log; without it there is none. */
+  readonly logId?: string;
+  /** Subscriptions begin with a snapshot, so that they have no position at first. */
+  readonly inSnapshot?: boolean;
 }
 
 /** A running plugin with a stand-in for the bus that routes by topic and keeps what comes. */
@@ -46,6 +52,8 @@ export class Harness {
   readonly registry = createMetrics();
   /** Ids given to subscriptions that asked for a snapshot, in order. */
   readonly snapshotIds: string[] = [];
+  /** Where the subscriptions asked to begin, in order. */
+  readonly starts: (StartPosition | undefined)[] = [];
   readonly gone = new AbortController();
   ports: Readonly<Record<"manage" | "pub" | "sub", number>> = { manage: 0, pub: 0, sub: 0 };
   readonly #options: HarnessOptions;
@@ -111,13 +119,13 @@ export class Harness {
       inq: this.inq,
       metrics: this.registry,
       signal: this.gone.signal,
-      createOutq: (options: OutqOptions) => newOutq(options, this.registry),
-      subscribe: (topics, queue, seconds) => this.#subscribe(topics, queue, seconds),
+      createOutq: (options: OutqOptions) => this.#newOutq(options),
+      subscribe: (topics, queue, seconds, from) => this.#subscribe(topics, queue, seconds, from),
       unsubscribe: async (queue) => {
         for (const topic of this.outqs.get(queue) ?? []) this.#backbone.push(["unsubscribe", topic]);
         this.outqs.delete(queue);
       },
-      logId: undefined,
+      logId: this.#options.logId,
       messages: {
         stix: (stix) => ({ ...this.#base(stix.bytes), type: stix.type, stix }) as IndicatorMessage | SightingMessage,
         snapshotRequest: (request) => ({ ...this.#base(Buffer.alloc(0)), type: "snapshotrequest", request }),
@@ -131,8 +139,21 @@ export class Harness {
     return { id: String(this.#lastId), source: "zmq", receivedAt: Date.now(), bytes };
   }
 
-  async #subscribe(topics: string | readonly string[], queue: Outq, seconds = 0): Promise<string | undefined> {
+  #newOutq(options: OutqOptions): Outq {
+    if (this.#options.logId === undefined) return newOutq(options, this.registry);
+    const outq = new LoggedOutq(options);
+    outq.inSnapshot = this.#options.inSnapshot === true;
+    return outq;
+  }
+
+  async #subscribe(
+    topics: string | readonly string[],
+    queue: Outq,
+    seconds = 0,
+    from?: StartPosition,
+  ): Promise<string | undefined> {
     await this.#options.beforeSubscribe?.();
+    this.starts.push(from);
     const list = typeof topics === "string" ? [topics] : topics;
     this.outqs.set(queue, list);
     for (const topic of list) this.#backbone.push(["subscribe", topic]);

@@ -26,7 +26,6 @@ test("an empty section means the defaults of the protocol", () => {
     heartbeat_timeout: 30_000,
     linger: 10_000,
     subscribe_timeout: 30_000,
-    overflow: "drop_oldest",
     max_items: 10_000,
     max_bytes: 64 * 1024 * 1024,
     max_subscriptions: 10_000,
@@ -36,7 +35,8 @@ test("an empty section means the defaults of the protocol", () => {
 
 test("the README has every setting, and its example is valid", () => {
   const readme = readFileSync(new URL("../README.md", import.meta.url), "utf8");
-  for (const name of Object.keys(definition.configSchema.parse({}))) assert.ok(readme.includes(`\`${name}\``), name);
+  for (const name of [...Object.keys(definition.configSchema.parse({})), "overflow"])
+    assert.ok(readme.includes(`\`${name}\``), name);
   const example = Object.fromEntries(
     [...readme.matchAll(/^ {10}(\w+): (\S+)$/gm)].map(([, key, value]) => [
       key,
@@ -55,7 +55,7 @@ test("wrong settings are refused", () => {
   assert.match(errorOf({ linger: "soon" }), /duration/);
   assert.match(errorOf({ linger: "365d" }), /24d/);
   assert.match(errorOf({ max_message_bytes: 0 }), /1 byte/);
-  assert.match(errorOf({ overflow: "log" }), /drop_oldest/);
+  assert.match(errorOf({ overflow: "block" }), /drop_oldest/);
 });
 
 test("loopback is told from the network", () => {

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
-import { createMetrics, type OutqOptions } from "@threatbus/core";
+import { createMetrics, type Outq, type OutqOptions } from "@threatbus/core";
 import type { SendResult, TopicSender } from "@threatbus/zmtp";
 import { Outbound } from "../src/outbound.ts";
 import { TurnBudget } from "../src/turn-budget.ts";
 import { FakeClock } from "./fake-clock.ts";
+import { LoggedOutq, START } from "./logged-outq.ts";
 import { newOutq } from "./outq.ts";
 import { indicatorJson, sightingJson, stixMessage } from "./samples.ts";
 import { supervision } from "./supervision.ts";
@@ -20,11 +21,16 @@ class FakeSender implements TopicSender {
   /** How often it was asked to end connections that take nothing. */
   stalls = 0;
   answer: SendResult = "sent";
+  /** Hears of each message that was taken. */
+  onSent: () => void = () => {};
   #room = Promise.withResolvers<void>();
 
   send(...parts: readonly Uint8Array[]): SendResult {
-    if (this.answer === "sent") this.sent.push(Buffer.concat(parts).toString());
-    return this.answer;
+    const { answer } = this;
+    if (answer !== "sent") return answer;
+    this.sent.push(Buffer.concat(parts).toString());
+    this.onSent();
+    return answer;
   }
   writable(): Promise<void> {
     return this.#room.promise;
@@ -44,12 +50,15 @@ class FakeSender implements TopicSender {
 }
 
 function setUp(t: TestContext, budget = new TurnBudget(), options: Partial<OutqOptions> = {}) {
-  const outq = newOutq({ name: "app", ...options }, createMetrics());
+  return withQueue(t, newOutq({ name: "app", ...options }, createMetrics()), budget);
+}
+
+function withQueue<Queue extends Outq>(t: TestContext, outq: Queue, budget = new TurnBudget(), positions = false) {
   const sender = new FakeSender();
   const unreachable: number[] = [];
   const onUnreachable = () => void unreachable.push(sender.sent.length);
   const clock = new FakeClock();
-  const parts = { name: "app", outq, sender, budget, onUnreachable, supervision: supervision(), clock };
+  const parts = { name: "app", outq, sender, budget, onUnreachable, supervision: supervision(), clock, positions };
   const outbound = new Outbound(parts);
   t.after(async () => {
     outbound.stop();
@@ -90,6 +99,40 @@ test("while the app takes nothing, connections that stall are given up every ten
   sender.makeRoom();
   await until("the message", () => sender.sent.length === 1);
   assert.equal(clock.running, 0);
+});
+
+const position = (number: number) => `${TOPIC}position {"position":${number}}`;
+
+test("a position that the connection does not take goes out when there is room, without another message", async (t) => {
+  const outq = new LoggedOutq({ name: "app" });
+  const { sender, outbound, clock } = withQueue(t, outq, new TurnBudget(), true);
+  const message = stixMessage(indicatorJson());
+  outbound.open();
+  await until("the first position", () => sender.sent.length === 1);
+  // The message is taken, and fills the connection.
+  sender.onSent = () => {
+    sender.answer = "full";
+  };
+  outq.offer(message);
+  await until("the wait for room", () => clock.running === 1);
+  assert.deepEqual(sender.sent, [position(START), `${TOPIC}indicator ${message.bytes}`]);
+  assert.equal(outbound.unsent, 0, "a position is no message");
+  sender.onSent = () => {};
+  sender.makeRoom();
+  await until("the position", () => sender.sent.length === 3);
+  assert.equal(sender.sent[2], position(START + 1));
+});
+
+test("a position that finds nobody is told to the app when it is back", async (t) => {
+  const outq = new LoggedOutq({ name: "app" });
+  const { sender, outbound, unreachable } = withQueue(t, outq, new TurnBudget(), true);
+  sender.answer = "unsubscribed";
+  outbound.open();
+  await until("the report", () => unreachable.length === 1);
+  sender.answer = "sent";
+  outbound.open();
+  await until("the position", () => sender.sent.length === 1);
+  assert.deepEqual(sender.sent, [position(START)]);
 });
 
 test("a send that finds nobody is reported, and the message waits for the app", async (t) => {

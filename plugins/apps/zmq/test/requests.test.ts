@@ -36,8 +36,51 @@ test("repeated topics count once", () => {
   assert.deepEqual(result, { ok: true, request: { action: "subscribe", topics: ["a", "b"], snapshotSeconds: 0 } });
 });
 
-test("an app that asks to resume is told that the log is off, rather than left with a gap", () => {
-  assert.match(errorOf({ action: "subscribe", topic: "stix2", from: 5 }), /log is off/);
+/** What a request with these members asks for. */
+function resumeOf(members: object): unknown {
+  const result = read({ action: "subscribe", topic: "stix2", ...members });
+  assert.ok(result.ok && result.request.action === "subscribe");
+  const { from, positions } = result.request;
+  return { from, positions };
+}
+
+test("a subscription says where in the log it begins, and whether it wants positions", () => {
+  const resume = (from: unknown, positions?: true) => ({ from, positions });
+  assert.deepEqual(resumeOf({ from: 0 }), resume({ kind: "position", position: 0 }));
+  assert.deepEqual(resumeOf({ from: 7, log: "a" }), resume({ kind: "position", position: 7, log: "a" }));
+  assert.deepEqual(resumeOf({ from: "earliest", log: "a" }), resume({ kind: "earliest" }));
+  assert.deepEqual(resumeOf({ from: "latest", positions: true }), resume({ kind: "latest" }, true));
+  const time = Date.UTC(2026, 10, 23, 10);
+  for (const text of ["2026-11-23T10:00:00Z", "2026-11-23T10:00:00.000Z", "2026-11-23T11:30:00+01:30"]) {
+    assert.deepEqual(resumeOf({ from: text }), resume({ kind: "time", time }), text);
+  }
+  for (const members of [{}, { positions: false }, { positions: null, log: null, from: null }, { log: "a" }]) {
+    assert.deepEqual(resumeOf(members), resume(undefined), JSON.stringify(members));
+  }
+});
+
+test("a start, a log or a wish for positions that says nothing is refused", () => {
+  const bad = [
+    -1,
+    1.5,
+    2 ** 53,
+    true,
+    "",
+    "5",
+    "soon",
+    "2026-11-23",
+    "2026-11-23T10:00:00",
+    "2026-02-31T10:00:00Z",
+    [],
+    {},
+  ];
+  for (const from of bad) assert.match(errorOf({ action: "subscribe", topic: "a", from }), /^from must be/, `${from}`);
+  for (const log of ["", "x".repeat(65), 7, {}]) {
+    assert.match(errorOf({ action: "subscribe", topic: "a", from: 1, log }), /^log must be/);
+  }
+  for (const positions of [1, "yes", {}]) {
+    assert.match(errorOf({ action: "subscribe", topic: "a", positions }), /^positions must be/);
+  }
 });
 
 test("a bad filter is refused with the member that is wrong", () => {
