@@ -73,7 +73,7 @@ test("SIGTERM under load: what was accepted goes out in full, and the exit code 
 });
 
 test("SIGTERM beside a subscriber that does not read: received and counted make up what was accepted", async (t) => {
-  const settings = { zmq: { max_items: 1_000, high_water_mark: 65_536 }, top: { drain_timeout: "1s" } };
+  const settings = { zmq: { max_items: 1_000, high_water_mark: 65_536 }, top: { drain_timeout: "1s", store: false } };
   const bus = await startBus(t, settings);
   const idle = await IdleApp.subscribe(t, bus);
   const reader = app(t, bus, "reads").subscribe("stix2");
