@@ -85,7 +85,7 @@ function hasTest(source: string, title: string): boolean {
   if (source.includes(`"${title}"`)) return true;
   const templates = [...source.matchAll(/\btest\(\s*`((?:\$\{[^}]*\}|[^`])*)`/g)].map(([, text = ""]) => text);
   return templates.some((template) => {
-    const parts = template.split(/\$\{[^}]*\}/).map((part) => RegExp.escape(part));
+    const parts = template.split(/\$\{[^}]*\}/).map((part) => part.replaceAll(/[^\w\s]/g, "\\$&"));
     return new RegExp(`^${parts.join(".+")}$`).test(title);
   });
 }
