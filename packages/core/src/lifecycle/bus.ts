@@ -174,9 +174,10 @@ export class ThreatBus {
     const { store, lifecycle } = this.#config;
     const log = store === false ? undefined : await this.#openLog?.(store);
     const context = { logger: this.#logger, metrics: this.#metrics };
-    if (log !== undefined) this.#log = new LogKeeper({ ...context, log, deduplicate: this.#mayRepeat });
-    if (log !== undefined && this.#log !== undefined && this.#deliversInOrder)
-      this.#entrance.use({ log, writer: this.#log.writer });
+    if (store !== false && log !== undefined) {
+      this.#log = new LogKeeper({ ...context, log, path: store.path, deduplicate: this.#mayRepeat });
+      if (this.#deliversInOrder) this.#entrance.use({ log, writer: this.#log.writer });
+    }
     const own = { ...context, log, inq: this.#inqOf(BUS), messages: createMessageFactory(BUS) };
     this.#snapshots = new Snapshots({ ...own, timeout: this.#config.snapshot_timeout });
     this.#subscriptions.use({ log, snapshots: this.#snapshots });

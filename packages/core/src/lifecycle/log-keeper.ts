@@ -8,6 +8,8 @@ import { counter, gauge } from "../observe/metrics.ts";
 
 export interface LogKeeperOptions {
   readonly log: OpenLog;
+  /** Of its file, to be told. */
+  readonly path: string;
   readonly logger: Logger;
   readonly metrics: Registry;
   /** See LogWriter. */
@@ -29,7 +31,7 @@ export class LogKeeper {
   readonly #logger: Logger;
   readonly #missed: DropReport;
 
-  constructor({ log, logger, metrics, deduplicate }: LogKeeperOptions) {
+  constructor({ log, path, logger, metrics, deduplicate }: LogKeeperOptions) {
     this.#log = log;
     this.#logger = logger.child({ component: "log" });
     const missed = counter(metrics, "threatbus_log_missed_total");
@@ -38,6 +40,7 @@ export class LogKeeper {
     this.writer = new LogWriter({ log, deduplicate, onDrop });
     gauge(metrics, "threatbus_log_position", (metric) => metric.set(log.last));
     gauge(metrics, "threatbus_log_ok", (metric) => metric.set(log.state === "ok" ? 1 : 0));
+    this.#logger.info({ path, position: log.last }, "the durable log is open");
     log.on("state", (state, error) => this.#say(state, error));
     if (log.state !== "ok") this.#say(log.state, undefined);
   }
