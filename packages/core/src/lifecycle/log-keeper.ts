@@ -42,7 +42,6 @@ export class LogKeeper {
     gauge(metrics, "threatbus_log_ok", (metric) => metric.set(log.state === "ok" ? 1 : 0));
     this.#logger.info({ path, position: log.last }, "the durable log is open");
     log.on("state", (state, error) => this.#say(state, error));
-    if (log.state !== "ok") this.#say(log.state, undefined);
   }
 
   get id(): string {
