@@ -40,7 +40,8 @@ async function launch(t: TestContext, cwd: string, settings: BusSettings, ports:
   const zmq = { host: "127.0.0.1", ...ports, ...settings.zmq };
   const config = {
     logging: { console: true, console_verbosity: "DEBUG", file: false },
-    store: false,
+    // What is revoked or over would be followed by messages that nobody has sent.
+    lifecycle: false,
     plugins: { backbones: { inmem: {} }, apps: { zmq } },
   };
   const file = join(cwd, "config.yaml");

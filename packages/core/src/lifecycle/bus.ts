@@ -131,6 +131,7 @@ export class ThreatBus {
       await this.#subscribeInternally();
       this.#withdrawals?.start();
       const addresses = await this.#startApps();
+      this.#log?.announce();
       this.#reportConcerns();
       return { addresses, failed: this.#failed };
     } catch (error) {

@@ -28,11 +28,13 @@ const STATES: Readonly<Record<LogState, string>> = {
 export class LogKeeper {
   readonly writer: LogWriter;
   readonly #log: OpenLog;
+  readonly #path: string;
   readonly #logger: Logger;
   readonly #missed: DropReport;
 
   constructor({ log, path, logger, metrics, deduplicate }: LogKeeperOptions) {
     this.#log = log;
+    this.#path = path;
     this.#logger = logger.child({ component: "log" });
     const missed = counter(metrics, "threatbus_log_missed_total");
     this.#missed = new DropReport({ logger: this.#logger, counter: { inc: (_, count) => missed.inc(count) } });
@@ -40,12 +42,17 @@ export class LogKeeper {
     this.writer = new LogWriter({ log, deduplicate, onDrop });
     gauge(metrics, "threatbus_log_position", (metric) => metric.set(log.last));
     gauge(metrics, "threatbus_log_ok", (metric) => metric.set(log.state === "ok" ? 1 : 0));
-    this.#logger.info({ path, position: log.last }, "the durable log is open");
     log.on("state", (state, error) => this.#say(state, error));
   }
 
   get id(): string {
     return this.#log.id;
+  }
+
+  /** Says which log it is, when the bus has started. */
+  announce(): void {
+    const { last: position } = this.#log;
+    this.#logger.info({ path: this.#path, position }, "messages are kept in the durable log");
   }
 
   /** Writes the log to its end; says so when the disk would not take it. */
