@@ -9,6 +9,7 @@ import { p4 } from "./definitions/p4.ts";
 import { p5, p5Log } from "./definitions/p5.ts";
 import { p6, p6Log } from "./definitions/p6.ts";
 import { p7, p7Log } from "./definitions/p7.ts";
+import { p8 } from "./definitions/p8.ts";
 import { createLoad } from "./load/load.ts";
 import { chart } from "./report/chart.ts";
 import { type Entry, machine, type Report } from "./report/results.ts";
@@ -18,7 +19,7 @@ import { startPythonThreatBus } from "./systems/python-threat-bus.ts";
 import { startThreatBus } from "./systems/threat-bus.ts";
 import { compileTools } from "./tools.ts";
 
-const benchmarks: readonly Benchmark[] = [p1, p2, p3, p4, p5, p5Log, p6, p6Log, p7, p7Log];
+const benchmarks: readonly Benchmark[] = [p1, p2, p3, p4, p5, p5Log, p6, p6Log, p7, p7Log, p8];
 
 function say(line: string): void {
   console.error(`bench: ${line}`);

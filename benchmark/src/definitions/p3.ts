@@ -1,7 +1,7 @@
 /** P3: throughput to one subscriber with the durable log on, and whether the log has everything afterwards. */
 import { type Bench, type Benchmark, lossBar, type Result } from "../benchmark.ts";
 import type { LoadResult } from "../load/load.ts";
-import { MemoryWatch } from "../process-statistics.ts";
+import { watchMemory } from "../process-statistics.ts";
 import { median, sum } from "../statistics.ts";
 import { readLogContents } from "../systems/log-contents.ts";
 import { withLogFile } from "../systems/log-file.ts";
@@ -10,34 +10,27 @@ import { using } from "./compare.ts";
 
 const subscribers = 1;
 
-interface Loads {
-  readonly rounds: readonly LoadResult[];
-  /** Highest resident memory of the bus, in MiB. */
-  readonly memory: number;
-}
-
-async function measure(bench: Bench, bus: System, warmUp: number, messages: number): Promise<Loads> {
-  await bench.load.apply(bus, { messages: warmUp, subscribers });
+async function measure(bench: Bench, bus: System, messages: number): Promise<readonly LoadResult[]> {
   const rounds: LoadResult[] = [];
-  const watch = new MemoryWatch(bus.child.pid);
-  try {
-    for (let i = 1; i <= (bench.quick ? 1 : 3); i++) {
-      const result = await bench.load.apply(bus, { messages, subscribers });
-      bench.say(`round ${i}: ${result.msgs_per_s} msg/s, lost ${result.lost}`);
-      rounds.push(result);
-    }
-    return { rounds, memory: watch.stop().highest };
-  } finally {
-    watch.stop();
+  for (let i = 1; i <= (bench.quick ? 1 : 3); i++) {
+    const result = await bench.load.apply(bus, { messages, subscribers });
+    bench.say(`round ${i}: ${result.msgs_per_s} msg/s, lost ${result.lost}`);
+    rounds.push(result);
   }
+  return rounds;
 }
 
 async function run(bench: Bench): Promise<Result> {
   const messages = bench.quick ? 50_000 : 1_000_000;
   const warmUp = bench.quick ? 20_000 : 100_000;
   return await withLogFile(async (path) => {
-    const start = () => bench.threatBus({ store: { path } });
-    const { rounds, memory } = await using(start, (bus) => measure(bench, bus, warmUp, messages));
+    const { result: rounds, memory } = await using(
+      () => bench.threatBus({ store: { path } }),
+      async (bus) => {
+        await bench.load.apply(bus, { messages: warmUp, subscribers });
+        return await watchMemory(bus.child.pid, () => measure(bench, bus, messages));
+      },
+    );
     const sizes = [warmUp, ...rounds.map((round) => round.messages)];
     const log = readLogContents(path, sizes);
     const rates = rounds.map((round) => round.msgs_per_s);
@@ -50,7 +43,7 @@ async function run(bench: Bench): Promise<Result> {
       ],
       figures: [
         { what: "slowest round", value: Math.min(...rates), unit: "msg/s" },
-        { what: "highest memory", value: memory, unit: "MiB" },
+        { what: "highest memory", value: memory.highest, unit: "MiB" },
         { what: "messages in the log", value: log.rows, unit: "" },
       ],
     };

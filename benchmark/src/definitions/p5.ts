@@ -2,7 +2,7 @@
 import { type Bar, type Bench, type Benchmark, type Figure, lossBar, type Result } from "../benchmark.ts";
 import type { LoadResult } from "../load/load.ts";
 import { type CaughtUp, StalledSubscriber } from "../load/stalled.ts";
-import { MemoryWatch } from "../process-statistics.ts";
+import { watchMemory } from "../process-statistics.ts";
 import { median, sum } from "../statistics.ts";
 import { withLogFile } from "../systems/log-file.ts";
 import type { System } from "../systems/system.ts";
@@ -25,24 +25,20 @@ interface Rounds {
 }
 
 async function readingRound(bench: Bench, bus: System, messages: number): Promise<Round> {
-  const watch = new MemoryWatch(bus.child.pid);
-  try {
-    const load = await bench.load.apply(bus, { messages, subscribers: 10 });
-    return { load, memory: watch.stop().highest };
-  } finally {
-    watch.stop();
-  }
+  const apply = () => bench.load.apply(bus, { messages, subscribers: 10 });
+  const { result: load, memory } = await watchMemory(bus.child.pid, apply);
+  return { load, memory: memory.highest };
 }
 
 async function stalledRound(bench: Bench, bus: System, messages: number, isLogged: boolean): Promise<StalledRound> {
   const stuck = await StalledSubscriber.start(bus.managePort);
-  const watch = new MemoryWatch(bus.child.pid);
   try {
-    const load = await bench.load.apply(bus, { messages, subscribers: 9 });
-    const caughtUp = isLogged ? await stuck.catchUp(messages) : undefined;
-    return { load, caughtUp, memory: watch.stop().highest };
+    const { result, memory } = await watchMemory(bus.child.pid, async () => {
+      const load = await bench.load.apply(bus, { messages, subscribers: 9 });
+      return { load, caughtUp: isLogged ? await stuck.catchUp(messages) : undefined };
+    });
+    return { ...result, memory: memory.highest };
   } finally {
-    watch.stop();
     await stuck.end();
   }
 }

@@ -1,7 +1,7 @@
 /** P6: ten million messages through. Memory at the end beside that after the first million. */
 import { type Bench, type Benchmark, lossBar, type Result } from "../benchmark.ts";
 import type { LoadResult } from "../load/load.ts";
-import { MemoryWatch } from "../process-statistics.ts";
+import { type Memory, watchMemory } from "../process-statistics.ts";
 import { withLogFile } from "../systems/log-file.ts";
 import type { System } from "../systems/system.ts";
 import type { BusOptions } from "../systems/threat-bus.ts";
@@ -15,17 +15,13 @@ const maxBytes = "1GiB";
 
 interface Part {
   readonly load: LoadResult;
-  readonly memory: { readonly highest: number; readonly last: number };
+  readonly memory: Memory;
 }
 
 async function part(bench: Bench, bus: System, messages: number, rate: number): Promise<Part> {
-  const watch = new MemoryWatch(bus.child.pid);
-  try {
-    const load = await bench.load.apply(bus, { messages, subscribers: 1, rate });
-    return { load, memory: watch.stop() };
-  } finally {
-    watch.stop();
-  }
+  const apply = () => bench.load.apply(bus, { messages, subscribers: 1, rate });
+  const { result: load, memory } = await watchMemory(bus.child.pid, apply);
+  return { load, memory };
 }
 
 async function run(bench: Bench, options: BusOptions, rate: number): Promise<Result> {
