@@ -93,14 +93,24 @@ function rowOf({ flags, numbers, texts, message }: RawRecord): Row {
   };
 }
 
-/** `2021-03-04T05:06:07.891Z`, the form that nearly all have. */
+/** Lengths of `2021-03-04T05:06:07.891Z` and `2021-03-04T05:06:07.891234Z`, the forms that nearly all have. */
 const MILLISECOND_FORM_LENGTH = 24;
+const MICROSECOND_FORM_LENGTH = 27;
+const MILLISECONDS_END = 23;
 
 /** Microseconds since the epoch; after the year 2255 all the same. */
 function microsOf(text: string): number {
-  const millis = text.length === MILLISECOND_FORM_LENGTH ? Date.parse(text) : Number.NaN;
-  const micros = Number.isNaN(millis) ? Number(parseTimestamp(text) ?? 0n) : millis * 1000;
+  const usual = usualMicrosOf(text);
+  const micros = Number.isNaN(usual) ? Number(parseTimestamp(text) ?? 0n) : usual;
   return Math.min(micros, Number.MAX_SAFE_INTEGER);
+}
+
+/** Of the usual forms; NaN: it is another one. */
+function usualMicrosOf(text: string): number {
+  if (text.length === MILLISECOND_FORM_LENGTH) return Date.parse(text) * 1000;
+  if (text.length !== MICROSECOND_FORM_LENGTH) return Number.NaN;
+  const micros = Number(text.slice(MILLISECONDS_END, MICROSECOND_FORM_LENGTH - 1));
+  return Date.parse(`${text.slice(0, MILLISECONDS_END)}Z`) * 1000 + micros;
 }
 
 function levelOf(markings: string): number | null {
