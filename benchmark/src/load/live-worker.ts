@@ -31,13 +31,14 @@ const { managePort, rate, firstLive } = workerData as LiveInput;
 const samples: Sample[] = [];
 let sent = 0;
 let isStopped = false;
+let isOver = false;
 parentPort?.once("message", () => {
   isStopped = true;
 });
 
 async function receive(socket: Subscriber): Promise<void> {
   try {
-    while (!isStopped || samples.length < sent) {
+    while (!isOver || samples.length < sent) {
       const [received] = await socket.receive();
       const now = process.hrtime.bigint();
       const at = received === undefined ? undefined : sentAt(received);
@@ -51,11 +52,14 @@ async function receive(socket: Subscriber): Promise<void> {
 
 async function publish(socket: Publisher): Promise<void> {
   const start = process.hrtime.bigint();
-  while (!isStopped) {
+  while (!isOver) {
     const due = start + BigInt(Math.floor((sent * 1e9) / rate));
     while (process.hrtime.bigint() < due) await delay(1);
-    await socket.send(frame(firstLive + sent, process.hrtime.bigint()));
+    const number = firstLive + sent;
     sent += 1;
+    // The last one wakes the receiver.
+    isOver = isStopped;
+    await socket.send(frame(number, process.hrtime.bigint()));
   }
 }
 
