@@ -47,7 +47,10 @@ const start = Number(process.hrtime.bigint());
 
 function take(frame: Buffer, now: bigint): void {
   const index = indexOf(frame);
-  if (index >= firstLive) return takeLive(frame, index, now);
+  if (index >= firstLive) {
+    takeLive(frame, index, now);
+    return;
+  }
   last = Number(now);
   if (once === 0) first = last;
   if (seen[index] === 0) once += 1;

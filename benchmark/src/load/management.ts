@@ -11,7 +11,7 @@ export interface Subscription {
 }
 
 /** Sends one request and gives the answer. @throws Error when none comes within ten seconds */
-export async function manage(managePort: number, request: object): Promise<unknown> {
+async function manage(managePort: number, request: object): Promise<unknown> {
   const socket = new Request({ linger: 0, receiveTimeout: 10_000 });
   socket.connect(`${host}:${managePort}`);
   try {
