@@ -16,7 +16,7 @@ export interface Arguments {
 
 export const usage = `Usage: npm run bench -- [--only P1,P2] [--quick] [--strict] [--out FOLDER]
 
-  --only IDS     run these only (P1, P2, P4, P5, P6, P7)
+  --only IDS     run these only (P1, P2, P3, P4, P5, P5-LOG, P6, P6-LOG, P7, P7-LOG, P8)
   --quick        small sizes: to see that everything works, not to measure
   --strict       exit code 1 when a bar is missed
   --out FOLDER   where results.json and chart.svg go (default: build/bench)

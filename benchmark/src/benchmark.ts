@@ -1,6 +1,7 @@
 /** What a benchmark is, what it gets, and what it says. */
 import type { Load } from "./load/load.ts";
 import type { System } from "./systems/system.ts";
+import type { BusOptions } from "./systems/threat-bus.ts";
 
 /** One figure with the bar that it has to reach. */
 export interface Bar {
@@ -28,7 +29,7 @@ export interface Bench {
   readonly quick: boolean;
   readonly load: Load;
   /** Starts the bus under test; the caller stops it. */
-  readonly threatBus: () => Promise<System>;
+  readonly threatBus: (options: BusOptions) => Promise<System>;
   /** Starts the Python Threat Bus. */
   readonly pythonThreatBus: () => Promise<System>;
   /** Starts the program on libzmq that only forwards. */

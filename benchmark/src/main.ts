@@ -4,10 +4,12 @@ import { type Arguments, readArguments, usage } from "./arguments.ts";
 import { type Bench, type Benchmark, reached } from "./benchmark.ts";
 import { p1 } from "./definitions/p1.ts";
 import { p2 } from "./definitions/p2.ts";
+import { p3 } from "./definitions/p3.ts";
 import { p4 } from "./definitions/p4.ts";
-import { p5 } from "./definitions/p5.ts";
-import { p6 } from "./definitions/p6.ts";
-import { p7 } from "./definitions/p7.ts";
+import { p5, p5Log } from "./definitions/p5.ts";
+import { p6, p6Log } from "./definitions/p6.ts";
+import { p7, p7Log } from "./definitions/p7.ts";
+import { p8 } from "./definitions/p8.ts";
 import { createLoad } from "./load/load.ts";
 import { chart } from "./report/chart.ts";
 import { type Entry, machine, type Report } from "./report/results.ts";
@@ -17,7 +19,7 @@ import { startPythonThreatBus } from "./systems/python-threat-bus.ts";
 import { startThreatBus } from "./systems/threat-bus.ts";
 import { compileTools } from "./tools.ts";
 
-const benchmarks: readonly Benchmark[] = [p1, p2, p4, p5, p6, p7];
+const benchmarks: readonly Benchmark[] = [p1, p2, p3, p4, p5, p5Log, p6, p6Log, p7, p7Log, p8];
 
 function say(line: string): void {
   console.error(`bench: ${line}`);

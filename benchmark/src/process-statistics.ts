@@ -1,5 +1,6 @@
 /** What the kernel says of a process (Linux, /proc). */
 import { readFileSync } from "node:fs";
+import { sum } from "./statistics.ts";
 
 /** Clock ticks a second in /proc/PID/stat: always 100 on Linux, whatever the kernel's own clock. */
 const ticksPerSecond = 100;
@@ -19,27 +20,28 @@ export function cpuSeconds(pid: number): number {
   return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond;
 }
 
-/** Samples of a process's resident memory, ten a second, until it is stopped. */
-export class MemoryWatch {
-  readonly #pid: number;
-  readonly #samples: number[] = [];
-  readonly #timer: NodeJS.Timeout;
+/** Resident memory over some time, in MiB. */
+export interface Memory {
+  readonly highest: number;
+  /** Mean of the last second. */
+  readonly last: number;
+}
 
-  constructor(pid: number) {
-    this.#pid = pid;
-    this.#timer = setInterval(() => this.#sample(), 100);
-    this.#sample();
-  }
-
-  /** Ends the sampling; the highest sample and the mean of the last second, in MiB. */
-  stop(): { readonly highest: number; readonly last: number } {
-    clearInterval(this.#timer);
-    this.#sample();
-    const end = this.#samples.slice(-10);
-    return { highest: Math.max(...this.#samples), last: end.reduce((total, mib) => total + mib, 0) / end.length };
-  }
-
-  #sample(): void {
-    this.#samples.push(residentMiB(this.#pid));
+/** Samples a process's resident memory, ten times a second, while `task` runs. */
+export async function watchMemory<T>(
+  pid: number,
+  task: () => Promise<T>,
+): Promise<{ readonly result: T; readonly memory: Memory }> {
+  const samples: number[] = [];
+  const sample = () => void samples.push(residentMiB(pid));
+  const timer = setInterval(sample, 100);
+  sample();
+  try {
+    const result = await task();
+    sample();
+    const end = samples.slice(-10);
+    return { result, memory: { highest: Math.max(...samples), last: sum(end) / end.length } };
+  } finally {
+    clearInterval(timer);
   }
 }

@@ -9,7 +9,7 @@ async function run(bench: Bench): Promise<Result> {
     bench,
     bench.quick ? 1 : 3,
     {
-      start: bench.threatBus,
+      start: () => bench.threatBus({ store: false }),
       load: { messages: bench.quick ? 50_000 : 1_000_000, subscribers },
       warmUp: { messages: 100_000, subscribers },
     },

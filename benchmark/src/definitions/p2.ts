@@ -9,7 +9,7 @@ async function run(bench: Bench): Promise<Result> {
   const { subject, reference, referenceName } = await compare(
     bench,
     bench.quick ? 1 : 5,
-    { start: bench.threatBus, load, warmUp },
+    { start: () => bench.threatBus({ store: false }), load, warmUp },
     { start: bench.forwarder, load, warmUp },
   );
   const ours = median(subject.map((result) => result.deliveries_per_s));

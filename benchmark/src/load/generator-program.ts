@@ -7,11 +7,12 @@ import { once } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { Worker } from "node:worker_threads";
-import { Publisher, Request } from "zeromq";
+import { Publisher } from "zeromq";
+import { percentile } from "../statistics.ts";
+import { endpoint, type Subscription, subscribe, unsubscribe } from "./management.ts";
 import { frame } from "./messages.ts";
 import type { ReceiverInput, ReceiverOutput } from "./receiver-worker.ts";
 
-const host = "tcp://127.0.0.1";
 const { values } = parseArgs({
   options: {
     m: { type: "string", short: "m", default: "13370" },
@@ -23,30 +24,12 @@ const { values } = parseArgs({
 const messages = Number(values.n);
 const subscribers = Number(values.s);
 const rate = Number(values.r);
-
-interface Subscription {
-  readonly topic: string;
-  readonly pub_port: number;
-  readonly sub_port: number;
-}
-
-async function manage(request: object): Promise<unknown> {
-  const socket = new Request({ linger: 0, receiveTimeout: 10_000 });
-  socket.connect(`${host}:${values.m}`);
-  await socket.send(JSON.stringify(request));
-  const [reply] = await socket.receive();
-  socket.close();
-  return JSON.parse(String(reply));
-}
-
-async function subscribe(): Promise<Subscription> {
-  return (await manage({ action: "subscribe", topic: "stix2/indicator", snapshot: 0 })) as Subscription;
-}
+const managePort = Number(values.m);
 
 /** All subscribers share one thread: two are what the machine has, and the sender needs the other. */
 async function startReceivers(subscriptions: readonly Subscription[]): Promise<Worker> {
   const input: ReceiverInput = {
-    endpoint: `${host}:${subscriptions[0]?.pub_port}`,
+    endpoint: endpoint(subscriptions[0]?.pub_port ?? 0),
     topics: subscriptions.map(({ topic }) => topic),
     messages,
   };
@@ -55,9 +38,9 @@ async function startReceivers(subscriptions: readonly Subscription[]): Promise<W
   return worker;
 }
 
-async function publish(port: number | undefined): Promise<Publisher> {
+async function publish(port: number): Promise<Publisher> {
   const socket = new Publisher({ sendHighWaterMark: 0 });
-  socket.connect(`${host}:${port}`);
+  socket.connect(endpoint(port));
   // A PUB socket cannot say when its peer has subscribed.
   await delay(500);
   const start = process.hrtime.bigint();
@@ -74,16 +57,12 @@ async function due(start: bigint, i: number): Promise<void> {
   while (process.hrtime.bigint() < at) await delay(1);
 }
 
-function percentile(sorted: readonly number[], share: number): number {
-  return Math.round(sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? -1);
-}
-
 const subscriptions: Subscription[] = [];
-for (let i = 0; i < subscribers; i++) subscriptions.push(await subscribe());
+for (let i = 0; i < subscribers; i++) subscriptions.push(await subscribe(managePort));
 const receivers = await startReceivers(subscriptions);
 const finished = once(receivers, "message") as Promise<[ReceiverOutput]>;
 const start = Number(process.hrtime.bigint()) + 0.5e9;
-const publisher = await publish(subscriptions[0]?.sub_port);
+const publisher = await publish(subscriptions[0]?.sub_port ?? 0);
 const [output] = await finished;
 const seconds = (output.last - start) / 1e9;
 const sorted = output.latencies.toSorted((a, b) => a - b);
@@ -95,10 +74,10 @@ const result = {
   seconds,
   msgs_per_s: Math.round(output.received / subscribers / seconds),
   deliveries_per_s: Math.round(output.received / seconds),
-  p50_us: percentile(sorted, 0.5),
-  p99_us: percentile(sorted, 0.99),
+  p50_us: Math.round(percentile(sorted, 0.5)),
+  p99_us: Math.round(percentile(sorted, 0.99)),
   max_us: Math.round(sorted.at(-1) ?? -1),
 };
 console.log(JSON.stringify(result));
-for (const { topic } of subscriptions) await manage({ action: "unsubscribe", topic });
+for (const { topic } of subscriptions) await unsubscribe(managePort, topic);
 publisher.close();

@@ -23,3 +23,11 @@ export function sentAt(received: Buffer): bigint | undefined {
   const digits = /^\d+/.exec(received.toString("latin1", at + marker.length, at + marker.length + 24));
   return digits === null ? undefined : BigInt(digits[0]);
 }
+
+const id = Buffer.from('"id": "indicator--');
+
+/** The number of a received message; NaN when it is none of the load. */
+export function indexOf(received: Buffer): number {
+  const at = received.indexOf(id);
+  return at < 0 ? Number.NaN : Number.parseInt(received.toString("latin1", at + id.length, at + id.length + 8), 16);
+}

@@ -6,17 +6,22 @@ import { root } from "../../../scripts/python/environments.ts";
 import { readyPorts } from "../../../scripts/ready-line.ts";
 import type { System } from "./system.ts";
 
-const config = {
-  logging: { console: true, console_verbosity: "INFO", file: false },
-  store: false,
-  plugins: { backbones: { inmem: {} }, apps: { zmq: { host: "127.0.0.1", manage: 0, pub: 0, sub: 0 } } },
-};
+/** What stands in the configuration of the bus and differs between the benchmarks. */
+export interface BusOptions {
+  /** The durable log: off, or the key `store`. */
+  readonly store: false | { readonly path: string; readonly max_bytes?: string };
+}
 
 /** Starts the bus and waits for the line that says ready. */
-export async function startThreatBus(): Promise<System> {
+export async function startThreatBus({ store }: BusOptions): Promise<System> {
   const folder = `${root}/build/bench`;
   await mkdir(folder, { recursive: true });
   const file = `${folder}/threatbus.yaml`;
+  const config = {
+    logging: { console: true, console_verbosity: "INFO", file: false },
+    store,
+    plugins: { backbones: { inmem: {} }, apps: { zmq: { host: "127.0.0.1", manage: 0, pub: 0, sub: 0 } } },
+  };
   // JSON is YAML.
   await writeFile(file, JSON.stringify(config));
   // As a user starts it, so that the Node.js options in its first line count.

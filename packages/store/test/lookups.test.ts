@@ -25,6 +25,25 @@ test("an object's states, newest modified first, and of equal ones the one appen
   assert.equal(await store.latest(indicatorId(99)), undefined);
 });
 
+test("the times of an object are kept to the microsecond, whatever their form", async (t) => {
+  const store = await openStore(t);
+  const second = 1_767_323_045_000_000;
+  const times: [text: string, micros: number][] = [
+    ["2026-01-02T03:04:05Z", second],
+    ["2026-01-02T03:04:05.12Z", second + 120_000],
+    ["2026-01-02T03:04:05.123Z", second + 123_000],
+    ["2026-01-02T03:04:05.1234Z", second + 123_400],
+    ["2026-01-02T03:04:05.123456Z", second + 123_456],
+    ["2026-01-02T03:04:05.000007Z", second + 7],
+    ["1969-12-31T23:59:59.999999Z", -1],
+    ["2026-01-02T03:04:05.123456789Z", second + 123_456],
+  ];
+  await store.append(times.map(([modified], index) => indicator(index + 1, { object: { modified } })));
+  for (const [index, [text, micros]] of times.entries()) {
+    assert.equal((await store.latest(indicatorId(index + 1)))?.modified, micros, text);
+  }
+});
+
 test("look-ups find what is in the indexes, what waits for them, and both after the log was opened again", async (t) => {
   const path = folderOf(t);
   const store = await openStore(t, { path });

@@ -3,7 +3,7 @@ import { parseTimestamp, type StixType } from "@threatbus/stix";
 import type { DurableLog } from "../contracts/log.ts";
 import type { Message, StixMessage } from "../contracts/message.ts";
 import type { MessageFilter } from "../subscriptions/filter.ts";
-import { loggedMessage } from "./logged-message.ts";
+import { loggedMessage, stixIdOf } from "./logged-message.ts";
 import { Waiters } from "./waiters.ts";
 
 /** The queue that a follower fills. */
@@ -266,9 +266,7 @@ export class LogFollower {
 
   /** Has a newer state of the same object come live meanwhile? */
   #isOutdated(message: StixMessage): boolean {
-    if (this.#fresh.size === 0) return false;
-    const { id, modified } = message.stix.object;
-    const live = this.#fresh.get(id);
-    return live !== undefined && (parseTimestamp(live) ?? 0n) >= (parseTimestamp(modified) ?? 0n);
+    const live = this.#fresh.get(stixIdOf(message));
+    return live !== undefined && (parseTimestamp(live) ?? 0n) >= (parseTimestamp(message.stix.object.modified) ?? 0n);
   }
 }

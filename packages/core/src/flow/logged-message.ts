@@ -14,6 +14,7 @@ class LoggedMessage {
   readonly receivedAt: number;
   readonly bytes: Buffer;
   readonly position: number | undefined;
+  readonly stixId: string;
   #stix: ParsedStix | undefined;
 
   constructor(record: LogRecord, position: number | undefined) {
@@ -23,6 +24,7 @@ class LoggedMessage {
     this.receivedAt = record.receivedAt;
     this.bytes = record.bytes;
     this.position = position;
+    this.stixId = record.stixId;
   }
 
   /** @throws when the log has something else than what was published. */
@@ -52,4 +54,9 @@ export function loggedMessage(record: LogRecord): StixMessage {
 /** A message as the answer to a snapshot request: its position says nothing about how far the subscriber has got. */
 export function historicMessage(record: LogRecord): StixMessage {
   return new LoggedMessage(record, undefined) as StixMessage;
+}
+
+/** The id of a message's object. A message out of the log is not parsed for it. */
+export function stixIdOf(message: StixMessage): string {
+  return message instanceof LoggedMessage ? message.stixId : message.stix.object.id;
 }

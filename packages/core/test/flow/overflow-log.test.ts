@@ -5,6 +5,7 @@ import fc from "fast-check";
 import type { OutqOptions } from "../../src/contracts/app-plugin.ts";
 import type { StixMessage } from "../../src/contracts/message.ts";
 import { LogWriter } from "../../src/flow/log-writer.ts";
+import { historicMessage } from "../../src/flow/logged-message.ts";
 import { Outq, type OutqEnvironment } from "../../src/flow/outq.ts";
 import { indicator, settle, sighting } from "../messages.ts";
 import { SlowLog } from "./slow-log.ts";
@@ -297,6 +298,21 @@ test("a snapshot brings back no older state of an object that came live meanwhil
   assert.deepEqual(await take(queue, 4), [11, 12, 2, 3]);
   await queue.join();
   assert.equal(queue.size, 0);
+});
+
+test("what comes live does not make a snapshot parse what it hands out", async () => {
+  const { log, queue, publish } = await stage({ maxItems: 50 });
+  await publish(indicator({ id: ID(1), x_order: 1 }));
+  const [record] = log.records;
+  assert.ok(record !== undefined);
+  // Only its bytes are handed on: whoever parsed it would fail.
+  const unread = historicMessage({ ...record, stixId: ID(2), bytes: Buffer.from("{") });
+  await publish(indicator({ id: ID(3), x_order: 3 }));
+  await take(queue, 2);
+  queue.addHistory(parts(unread));
+  await publish(indicator({ id: ID(4), x_order: 4 }));
+  assert.deepEqual(await take(queue, 1), [4]);
+  assert.equal((await queue.get(AbortSignal.timeout(10_000))).bytes.toString(), "{");
 });
 
 test("a queue that falls behind during a snapshot reads on from the log when it is over", async () => {
