@@ -28,6 +28,7 @@ export class LogKeeper {
   readonly #log: OpenLog;
   readonly #logger: Logger;
   readonly #missed: DropReport;
+  #said: LogState | undefined;
 
   constructor({ log, logger, metrics, deduplicate }: LogKeeperOptions) {
     this.#log = log;
@@ -39,7 +40,8 @@ export class LogKeeper {
     gauge(metrics, "threatbus_log_position", (metric) => metric.set(log.last));
     gauge(metrics, "threatbus_log_ok", (metric) => metric.set(log.state === "ok" ? 1 : 0));
     log.on("state", (state, error) => this.#say(state, error));
-    if (log.state !== "ok") this.#say(log.state, undefined);
+    // A log that begins so says why in an event that comes first.
+    if (log.state !== "ok") setImmediate(() => this.#said === undefined && this.#say(log.state, undefined));
   }
 
   get id(): string {
@@ -58,6 +60,7 @@ export class LogKeeper {
 
   #say(state: LogState, error: Error | undefined): void {
     if (state === "closed") return;
+    this.#said = state;
     const fields = { state, ...(error === undefined ? {} : { error: messageOf(error), hint: hintOf(error) }) };
     this.#logger[state === "ok" ? "info" : "error"](fields, STATES[state]);
   }
