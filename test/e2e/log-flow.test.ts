@@ -214,17 +214,17 @@ test("`threatbus subscribe --from earliest --position-file`: two runs, and a res
   const run = (bus: Bus) =>
     start(t, process.execPath, [`${root}/packages/cli/bin/threatbus.ts`, ...args, "--manage", `${bus.ports.manage}`]);
   const one = run(first);
-  await one.line(/"x_order":50\b/);
+  await one.line(/"x_order": ?50\b/);
   await one.stop("SIGINT");
   await stopCleanly(first);
   const second = await startBus(t, settings, first.ports);
   order(second, { first: 51, count: 50 });
   await untilAccepted(second, 100);
   const two = run(second);
-  await two.line(/"x_order":100\b/);
+  await two.line(/"x_order": ?100\b/);
   await two.stop("SIGINT");
   const numbers = [one, two].map(({ lines }) =>
-    lines.filter((line) => line.startsWith("{")).map((line) => Number(/"x_order":(\d+)/.exec(line)?.[1])),
+    lines.filter((line) => line.startsWith("{")).map((line) => Number(/"x_order": ?(\d+)/.exec(line)?.[1])),
   );
   assert.deepEqual(
     numbers[0],

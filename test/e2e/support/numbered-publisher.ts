@@ -66,6 +66,7 @@ function numbered({ messages }: AppContext, number: number, description: string)
         modified: "2026-01-02T03:04:05.123Z",
         pattern: `[domain-name:value = 'd${number}.example']`,
         pattern_type: "stix",
+        pattern_version: "2.1",
         valid_from: "2026-01-02T03:04:05Z",
         x_order: number,
         ...(description === "" ? {} : { description }),
