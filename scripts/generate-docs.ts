@@ -11,6 +11,7 @@ import zmq from "@threatbus/app-zmq";
 import fileBenchmark from "@threatbus/backbone-file-benchmark";
 import inmem from "@threatbus/backbone-inmem";
 import { describeCore, describeSchema, ERRORS, type PluginDefinition, settingsTable } from "@threatbus/core";
+import { STORE_ERRORS } from "@threatbus/store";
 
 const DOCS = resolve(import.meta.dirname, "../docs");
 const PLUGINS: readonly PluginDefinition[] = [inmem, fileBenchmark, zmq, zeek];
@@ -42,14 +43,24 @@ function configurationPage(): string {
 }
 
 function errorsPage(): string {
+  const intro = readFileSync(join(import.meta.dirname, "docs/errors-intro.md"), "utf8").trimEnd();
+  const storeIntro = readFileSync(join(import.meta.dirname, "docs/errors-store.md"), "utf8").trimEnd();
   const rows = Object.entries(ERRORS).map(
-    ([code, entry]) =>
-      `| \`${code}\` | ${entry.summary} | ${entry.hint} | ${entry.exitCode} | ${entry.retryable ? "yes" : "no"} |`,
+    ([code, { summary, hint, exitCode, retryable }]) =>
+      `| \`${code}\` | ${summary} | ${hint} | ${exitCode} | ${yesOrNo(retryable)} |`,
   );
   const table = [
     "| code | what happened | what to do | exit code | can a retry help |",
     "| --- | --- | --- | --- | --- |",
   ];
-  const intro = `# Errors\n\nThe codes are stable: one is never reused for something else.\n`;
-  return `${NOTE}${intro}\n${[...table, ...rows].join("\n")}\n`;
+  const storeRows = Object.entries(STORE_ERRORS).map(
+    ([code, { hint, retryable }]) => `| \`${code}\` | ${hint} | ${yesOrNo(retryable)} |`,
+  );
+  const storeTable = ["| code | what to do | can a retry help |", "| --- | --- | --- |"];
+  const text = [...table, ...rows, "", storeIntro, "", ...storeTable, ...storeRows].join("\n");
+  return `${NOTE}${intro}\n\n${text}\n`;
+}
+
+function yesOrNo(value: boolean): string {
+  return value ? "yes" : "no";
 }

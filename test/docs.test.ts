@@ -5,7 +5,8 @@ import { existsSync, readFileSync } from "node:fs";
 import { glob } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { test } from "node:test";
-import { METRICS } from "@threatbus/core";
+import { ERRORS, METRICS } from "@threatbus/core";
+import { STORE_ERRORS } from "@threatbus/store";
 
 const ROOT = resolve(import.meta.dirname, "..");
 const read = (file: string): string => readFileSync(join(ROOT, file), "utf8");
@@ -56,12 +57,52 @@ test("docs/operations.md names every metric of the bus with its labels, and no o
   );
 });
 
-test("every test that the README names exists", async () => {
-  const tests = await Array.fromAsync(glob("{packages/*,plugins/*/*,.}/test/**/*.test.ts", { cwd: ROOT }));
-  const named = [...read("README.md").matchAll(/\[[^\]]+\]\(([^)]+\.test\.ts)\): "([^"]+)"/g)];
-  assert.ok(named.length > 0);
-  for (const [, file = "", title = ""] of named) {
-    assert.ok(tests.includes(file), `${file} is a test file`);
-    assert.ok(read(file).includes(`"${title}"`), `${file} has the test "${title}"`);
+test("docs/errors.md has every error of the bus and of the durable log, with what to do, and no other", () => {
+  const rows = [...read("docs/errors.md").matchAll(/^\| `(TB_[A-Z_]+)` \| (.*) \|$/gm)];
+  const catalogue = Object.entries({ ...ERRORS, ...STORE_ERRORS });
+  assert.deepEqual(
+    rows.map(([, code]) => code),
+    catalogue.map(([code]) => code),
+  );
+  for (const [index, [code, { hint, retryable }]] of catalogue.entries()) {
+    assert.match(hint, /^(?:[A-Z]|store\.path ).*\.$/, code);
+    const cells = rows[index]?.[2]?.split(" | ") ?? [];
+    assert.ok(cells.includes(hint), `${code}: ${hint}`);
+    assert.equal(cells.at(-1), retryable ? "yes" : "no", code);
   }
 });
+
+test("every error of the durable log can happen", async () => {
+  const files = await Array.fromAsync(glob("packages/store/src/**/*.ts", { cwd: ROOT }));
+  // A table row defines a code; anything else that names it uses it.
+  const text = files.map((file) => read(file).replaceAll(/^ {2}TB_STORE_[A-Z]+: \{/gm, "")).join();
+  const unused = Object.keys(STORE_ERRORS).filter((code) => !text.includes(`"${code}"`));
+  assert.deepEqual(unused, []);
+});
+
+/** Does a test file have a test of this title? A title in backquotes has any text where a value is put in. */
+function hasTest(source: string, title: string): boolean {
+  if (source.includes(`"${title}"`)) return true;
+  const templates = [...source.matchAll(/\btest\(\s*`((?:\$\{[^}]*\}|[^`])*)`/g)].map(([, text = ""]) => text);
+  return templates.some((template) => {
+    const parts = template.split(/\$\{[^}]*\}/).map((part) => part.replaceAll(/[^\w\s]/g, "\\$&"));
+    return new RegExp(`^${parts.join(".+")}$`).test(title);
+  });
+}
+
+for (const document of ["README.md", "docs/reliability.md"]) {
+  test(`every test that ${document} names exists`, async () => {
+    const tests = await Array.fromAsync(glob("{packages/*,plugins/*/*,.}/test/**/*.test.ts", { cwd: ROOT }));
+    const text = read(document);
+    const named = [...text.matchAll(/\[([^\]]+)\]\(([^)]+\.test\.ts)\): "([^"]+)"/g)];
+    assert.ok(named.length > 0);
+    // One that is written in another way would not be looked at.
+    assert.equal(named.length, [...text.matchAll(/^ *- \[[^\]]+\.test\.ts\]/gm)].length);
+    for (const [, label = "", target = "", title = ""] of named) {
+      const file = join(dirname(document), target);
+      assert.equal(label, file);
+      assert.ok(tests.includes(file), `${file} is a test file`);
+      assert.ok(hasTest(read(file), title), `${file} has the test "${title}"`);
+    }
+  });
+}

@@ -1,19 +1,24 @@
 /** The metrics that docs/operations.md lists are there, and true after a short flow through a whole bus. */
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import zmq from "@threatbus/app-zmq";
 import inmem from "@threatbus/backbone-inmem";
 import { connect } from "@threatbus/client";
 import { createMetrics, loadConfig, METRICS, ThreatBus, watchEventLoop } from "@threatbus/core";
+import { Store } from "@threatbus/store";
 import { eventually, indicator, numberedIndicator, RecordingLogger, sighting } from "@threatbus/testkit";
 import { Pub, Req } from "@threatbus/zmtp";
 import { folder } from "./interop/support/process.ts";
 
 const MAX_ITEMS = 4;
+/** Those of the flow that are accepted. */
+const MESSAGES = 7;
 
 /** A bus as `threatbus run` makes it, in this process, with queues of four messages. */
-async function startBus(t: TestContext) {
+async function startBus(t: TestContext, hasLog: boolean) {
   const environment = {
+    ...(hasLog ? {} : { THREATBUS_STORE: "false" }),
     // What the stuck subscription holds is not waited for at the end.
     THREATBUS_DRAIN_TIMEOUT: "10ms",
     THREATBUS_PLUGINS__APPS__ZMQ__MANAGE: "0",
@@ -36,7 +41,8 @@ async function startBus(t: TestContext) {
   const logger = new RecordingLogger();
   const metrics = createMetrics();
   const endWatch = watchEventLoop({ logger, metrics });
-  const bus = new ThreatBus({ config: loaded.config, logger, metrics });
+  const path = join(await folder(t), "threatbus.db");
+  const bus = new ThreatBus({ config: loaded.config, logger, metrics, openLog: () => Store.open({ path }) });
   t.after(async () => {
     await bus.stop();
     endWatch();
@@ -65,8 +71,9 @@ async function rawPublisher(t: TestContext, port: number): Promise<(frame: strin
   return (frame) => assert.equal(sender.send(Buffer.from(frame)), "sent");
 }
 
-test("after a short flow every metric is there with the value it should have", async (t) => {
-  const { metrics, ports } = await startBus(t);
+/** Six indicators, a sighting, and two messages that are none go to an app that reads, past one that is stuck. */
+async function shortFlow(t: TestContext, hasLog: boolean) {
+  const { metrics, ports } = await startBus(t, hasLog);
   const valuesOf = async () => {
     const lines = (await metrics.metrics()).split("\n").filter((line) => line !== "" && !line.startsWith("#"));
     return new Map(lines.map((line) => [line.slice(0, line.lastIndexOf(" ")), Number(line.split(" ").at(-1))]));
@@ -97,30 +104,51 @@ test("after a short flow every metric is there with the value it should have", a
   publish(`stix2/indicator ${indicator().bytes}`);
   await becomes('threatbus_messages_delivered_total{component="zmq"}', 6);
   publish(`stix2/sighting ${sighting().bytes}`);
-  await becomes('threatbus_messages_delivered_total{component="zmq"}', 7);
+  await becomes('threatbus_messages_delivered_total{component="zmq"}', MESSAGES);
 
-  await eventually("the app has all", () => read === 7);
+  await eventually("the app has all", () => read === MESSAGES);
 
-  const values = await valuesOf();
-  const expected = {
-    'threatbus_messages_received_total{source="zmq",type="indicator"}': 6,
-    'threatbus_messages_received_total{source="zmq",type="sighting"}': 1,
-    'threatbus_messages_delivered_total{component="zmq"}': 7,
-    'threatbus_messages_dropped_total{component="zmq",reason="json.syntax"}': 1,
-    'threatbus_messages_dropped_total{component="zmq",reason="topic"}': 1,
-    'threatbus_messages_dropped_total{component="zmq",reason="overflow"}': 7 - MAX_ITEMS,
-    threatbus_outq_messages: MAX_ITEMS,
-    threatbus_inq_messages: 0,
-    threatbus_subscriptions: 2,
-    threatbus_snapshots_open: 0,
-    threatbus_zmq_subscriptions: 2,
-    'threatbus_zmq_management_requests_total{action="subscribe",status="success"}': 2,
-  };
-  assert.deepEqual(Object.fromEntries(Object.keys(expected).map((name) => [name, values.get(name)])), expected);
-  const text = await metrics.metrics();
-  for (const [name, { type }] of Object.entries(METRICS)) assert.ok(text.includes(`# TYPE ${name} ${type}\n`), name);
-  for (const name of Object.keys(METRICS).filter((each) => /^(process|nodejs)_/.test(each)))
-    assert.ok(Number(values.get(name)) > 0, name);
-  for (const quantile of ["0.99", "1"])
-    assert.ok(Number(values.get(`threatbus_event_loop_delay_seconds{quantile="${quantile}"}`)) >= 0);
-});
+  return { values: await valuesOf(), text: await metrics.metrics() };
+}
+
+/** With the durable log what the stuck app's queue has no room for is kept for it, ... */
+const WITH_LOG = {
+  threatbus_subscriptions_behind: 1,
+  threatbus_log_position: MESSAGES,
+  threatbus_log_ok: 1,
+  threatbus_log_missed_total: 0,
+  'threatbus_messages_dropped_total{component="zmq",reason="overflow"}': undefined,
+};
+/** ... and without one it is lost. */
+const WITHOUT_LOG = {
+  threatbus_subscriptions_behind: 0,
+  'threatbus_messages_dropped_total{component="zmq",reason="overflow"}': MESSAGES - MAX_ITEMS,
+};
+
+for (const hasLog of [true, false]) {
+  test(`after a short flow every metric is there with the value it should have, ${hasLog ? "with" : "without"} the log`, async (t) => {
+    const { values, text } = await shortFlow(t, hasLog);
+    const expected = {
+      ...(hasLog ? WITH_LOG : WITHOUT_LOG),
+      'threatbus_messages_received_total{source="zmq",type="indicator"}': 6,
+      'threatbus_messages_received_total{source="zmq",type="sighting"}': 1,
+      'threatbus_messages_delivered_total{component="zmq"}': MESSAGES,
+      'threatbus_messages_dropped_total{component="zmq",reason="json.syntax"}': 1,
+      'threatbus_messages_dropped_total{component="zmq",reason="topic"}': 1,
+      threatbus_outq_messages: MAX_ITEMS,
+      threatbus_inq_messages: 0,
+      threatbus_subscriptions: 2,
+      threatbus_snapshots_open: 0,
+      threatbus_zmq_subscriptions: 2,
+      'threatbus_zmq_management_requests_total{action="subscribe",status="success"}': 2,
+    };
+    assert.deepEqual(Object.fromEntries(Object.keys(expected).map((name) => [name, values.get(name)])), expected);
+    // Those of the log are there with the log alone.
+    const there = Object.entries(METRICS).filter(([name]) => hasLog || !name.startsWith("threatbus_log_"));
+    for (const [name, { type }] of there) assert.ok(text.includes(`# TYPE ${name} ${type}\n`), name);
+    for (const name of Object.keys(METRICS).filter((each) => /^(process|nodejs)_/.test(each)))
+      assert.ok(Number(values.get(name)) > 0, name);
+    for (const quantile of ["0.99", "1"])
+      assert.ok(Number(values.get(`threatbus_event_loop_delay_seconds{quantile="${quantile}"}`)) >= 0);
+  });
+}

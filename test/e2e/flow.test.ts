@@ -35,7 +35,9 @@ test("a snapshot that another app answers reaches only the app that asked", asyn
   assert.equal(await nextText(other), first);
 
   const asker = app(t, bus, "asker").subscribe("stix2/indicator", { snapshot: "30d" });
-  assert.equal(await nextText(asker), known);
+  // What the bus has had itself comes from its log, beside the answer of the platform.
+  const history = [await nextText(asker), await nextText(asker)];
+  assert.deepEqual(history.toSorted(), [first, known].toSorted());
   // An indicator published after the answer is the next thing that the other app gets.
   const marker = indicator("198.51.100.4");
   await platform.publish(marker);

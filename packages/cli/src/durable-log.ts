@@ -1,12 +1,7 @@
 import type { StoreConfig } from "@threatbus/core";
-import { Store, type StoreOptions } from "@threatbus/store";
+import { Store } from "@threatbus/store";
 
-/** What the configuration says of the durable log, as the store takes it. */
-export function storeOptions({ path, durability, sync_interval, max_age, max_bytes }: StoreConfig): StoreOptions {
-  return { path, durability, syncInterval: sync_interval, maxAge: max_age, maxBytes: max_bytes };
-}
-
-/** Opens the durable log of a bus. @throws StoreError with what to do */
-export function openLog(settings: StoreConfig): Promise<Store> {
-  return Store.open(storeOptions(settings));
+/** Opens the durable log of a bus as its configuration says. @throws StoreError with what to do */
+export function openLog({ path, durability, sync_interval, max_age, max_bytes }: StoreConfig): Promise<Store> {
+  return Store.open({ path, durability, syncInterval: sync_interval, maxAge: max_age, maxBytes: max_bytes });
 }

@@ -123,8 +123,10 @@ test("a port in use ends the bus with 1 and one line that names port and setting
 test("the demo shows each step and ends with 0", async (t) => {
   const { code, stdout, stderr } = await run(t, ["demo"]);
   assert.equal(code, 0, stderr);
-  for (const number of [1, 2, 3, 4]) assert.match(stdout, new RegExp(`^${number}\\. `, "m"));
+  for (const number of [1, 2, 3, 4, 5]) assert.match(stdout, new RegExp(`^${number}\\. `, "m"));
   assert.match(stdout, /answering with 4/);
+  assert.match(stdout, /delivered +to 1 of 1/);
+  assert.match(stdout, /sighted +1 time by zmq/);
   assert.match(stdout, /8 indicators went out, 4 sightings came back/);
   assert.match(stdout, /threatbus subscribe/);
 });

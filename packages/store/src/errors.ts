@@ -80,6 +80,7 @@ const BY_SYSTEM: Readonly<Record<string, { readonly code: StoreErrorCode; readon
   EPERM: { code: "TB_STORE_UNWRITABLE", text: "may not be used by this user" },
   EROFS: { code: "TB_STORE_UNWRITABLE", text: "lies on a read-only file system" },
   ENOTDIR: { code: "TB_STORE_UNWRITABLE", text: "has a path through something that is no folder" },
+  ENOENT: { code: "TB_STORE_UNWRITABLE", text: "lies where no folder can be made" },
   EEXIST: { code: "TB_STORE_UNWRITABLE", text: "has a path through something that is no folder" },
   EISDIR: { code: "TB_STORE_UNWRITABLE", text: "is a folder" },
   ENOSPC: { code: "TB_STORE_FULL", text: "could not grow: no space is left" },

@@ -15,6 +15,8 @@ test("a backup taken while writing goes on is a log of its own, with everything 
   await backup;
   const copy = await Store.open({ path: target });
   t.after(() => copy.close());
+  assert.match(copy.id, /^[0-9a-f-]{36}$/);
+  assert.notEqual(copy.id, store.id);
   const records = await collect(copy.records());
   assert.ok(records.length >= 5000 && records.length <= 15_000);
   const own = await collect(store.records());

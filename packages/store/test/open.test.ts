@@ -227,3 +227,7 @@ test("damage that is met while writing: writing ends, appends are counted, nothi
   assert.deepEqual(dropped, [0, 1, 2, 3, 4]);
   assert.equal(store.state, "failed");
 });
+
+test("a folder that cannot be made is refused, also where the system says that its parent is not there", async () => {
+  await assert.rejects(Store.open({ path: "/proc/threatbus/log/log.db" }), { code: "TB_STORE_UNWRITABLE" });
+});

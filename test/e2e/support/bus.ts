@@ -36,9 +36,6 @@ export function logOf(folder: string): string {
 /** One record of the bus's log. */
 export type LogRecord = Readonly<Record<string, unknown>>;
 
-/** What is on its way is then in memory alone. */
-export const WITHOUT_LOG = { top: { store: false } } as const;
-
 const ANY_PORTS: BusPorts = { manage: 0, pub: 0, sub: 0 };
 
 /** Starts a bus process and does not wait for it. */

@@ -2,7 +2,9 @@ import { rmSync } from "node:fs";
 import { mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { pointIoc } from "@threatbus/stix";
 import { interruption } from "../connection.ts";
+import { askLog } from "../demo/ask-log.ts";
 import { matching, readConnections, readFeed } from "../demo/data.ts";
 import { parseReport, type Report } from "../demo/messages.ts";
 import { DemoProcess } from "../demo/processes.ts";
@@ -10,6 +12,8 @@ import { zeekVersion } from "../demo/real-zeek.ts";
 import { CommandError, EXIT } from "../exit.ts";
 import { print, type Style, styled } from "../terminal.ts";
 
+/** The durable log, in the folder of the demo. */
+const LOG_FILE = "threatbus.db";
 /** Longest time that one step may take, in milliseconds; on a slow machine starting a process takes seconds. */
 const STEP_MS = 30_000;
 
@@ -68,7 +72,7 @@ async function play(stage: Stage, kind: Sensor): Promise<number> {
   const total = [...history, ...fresh].flatMap(({ pattern }) => matching(pattern, connections)).length;
 
   const plugins = "zeek" in kind.plugins ? "ZeroMQ and Zeek app plugins" : "ZeroMQ app plugin";
-  await step(1, `Start the bus: in-memory backbone, ${plugins}, free ports`);
+  await step(1, `Start the bus: in-memory backbone, durable log, ${plugins}, free ports`);
   const ports = await startBus(stage, kind.plugins);
   await step(2, "Start an intelligence platform: it waits for sightings and answers snapshot requests");
   const platform = stage.app("platform", [String(ports.manage)]);
@@ -83,6 +87,11 @@ async function play(stage: Stage, kind: Sensor): Promise<number> {
   platform.process.send("publish");
   await app.count("indicator", history.length + fresh.length);
   await platform.count("sighting", total);
+  const seen = fresh.find(({ pattern }) => matching(pattern, connections).length > 0);
+  const value = pointIoc(seen?.pattern ?? "")?.value ?? "";
+  await step(5, `Ask the durable log: threatbus log find ${value}`);
+  const answer = askLog(join(stage.folder, LOG_FILE), seen?.id ?? "", stage.signal);
+  for (const line of await stage.within(answer, "the log")) await print(`   ${line}`);
   await print("");
   await print(styled("bold", `${history.length + fresh.length} indicators went out, ${total} sightings came back.`));
   return ports.manage;
@@ -91,7 +100,8 @@ async function play(stage: Stage, kind: Sensor): Promise<number> {
 async function startBus(stage: Stage, plugins: Sensor["plugins"]): Promise<Ports> {
   const zmq = { host: "127.0.0.1", manage: 0, pub: 0, sub: 0 };
   const apps = { zmq, ...plugins };
-  const config = { logging: { console: true, file: false }, plugins: { backbones: { inmem: {} }, apps } };
+  const store = { path: LOG_FILE };
+  const config = { logging: { console: true, file: false }, store, plugins: { backbones: { inmem: {} }, apps } };
   const file = join(stage.folder, "config.yaml");
   // JSON is YAML.
   await writeFile(file, JSON.stringify(config));
@@ -116,12 +126,12 @@ interface DemoApp {
 /** Everything that the demo has started. */
 class Stage {
   readonly folder: string;
-  readonly #signal: AbortSignal;
+  readonly signal: AbortSignal;
   readonly #processes: DemoProcess[] = [];
 
   constructor(folder: string, signal: AbortSignal) {
     this.folder = folder;
-    this.#signal = signal;
+    this.signal = signal;
   }
 
   start(name: string, module: string, args: readonly string[]): DemoProcess {
@@ -156,13 +166,13 @@ class Stage {
   async within<T>(promise: Promise<T>, what: string): Promise<T> {
     const late = Promise.withResolvers<never>();
     const timer = setTimeout(() => late.reject(new CommandError(`the demo waited in vain for ${what}`)), STEP_MS);
-    const racers = [promise, late.promise, aborted(this.#signal), ...this.#processes.map(({ failed }) => failed)];
+    const racers = [promise, late.promise, aborted(this.signal), ...this.#processes.map(({ failed }) => failed)];
     return await Promise.race(racers).finally(() => clearTimeout(timer));
   }
 
   /** Resolves at ctrl-C. @throws CommandError when a process ends before */
   async untilInterrupted(): Promise<void> {
-    const end = aborted(this.#signal).catch(() => {});
+    const end = aborted(this.signal).catch(() => {});
     await Promise.race([end, ...this.#processes.map(({ failed }) => failed)]);
   }
 

@@ -23,6 +23,8 @@ export interface OutqOptions {
   readonly filter?: ContentFilter;
   /** Called once when overflow `disconnect` ends the subscription; the plugin must then unsubscribe. */
   readonly onDisconnect?: () => void;
+  /** Called when `handedTo` gets a value although no message was reported done: at the end of a snapshot. */
+  readonly onProgress?: () => void;
 }
 
 /** What an app plugin gets at `run`. It knows nothing of other plugins, of backbones, or of where messages go. */

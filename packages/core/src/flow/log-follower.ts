@@ -16,6 +16,8 @@ export interface FollowedQueue {
   readonly isLow: boolean;
   /** Resolves when it is low, or closed. */
   low(): Promise<void>;
+  /** All of a snapshot is in the queue, and no other one is on its way. */
+  historyEnded(): void;
 }
 
 /** What a follower tells of messages that the log does not have any more. */
@@ -157,7 +159,10 @@ export class LogFollower {
         if (!this.#queue.closed) this.#report.unreadable(0, error);
       } finally {
         this.#histories -= 1;
-        if (this.#histories === 0) this.#fresh.clear();
+        if (this.#histories === 0) {
+          this.#fresh.clear();
+          this.#queue.historyEnded();
+        }
         this.#changed.wakeAll();
       }
     };

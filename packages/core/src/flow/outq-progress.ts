@@ -13,11 +13,28 @@ export class OutqProgress {
   #taken = 0;
   #done = 0;
   #position = 0;
+  /** Messages that have to be done before positions count again: the snapshot among them is at its end. */
+  #hold = 0;
   readonly #ends: BatchEnd[] = [];
 
   /** The highest position among messages that were reported done; 0: none. */
   get position(): number {
     return this.#position;
+  }
+
+  /** Is a snapshot in the queue of which not all is done? */
+  get isHeld(): boolean {
+    return this.#done < this.#hold;
+  }
+
+  /** A snapshot is at its end, with so many messages in the queue. */
+  hold(waiting: number): void {
+    this.#hold = this.#taken + waiting;
+  }
+
+  /** The oldest messages in the queue were dropped: nobody will take them. */
+  dropped(count: number): void {
+    this.#hold -= count;
   }
 
   taken(messages: readonly Message[]): void {

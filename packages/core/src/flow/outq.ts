@@ -58,6 +58,7 @@ export class Outq implements DeliveryQueue, Source<Message> {
   readonly #room = new Waiters();
   readonly #environment: OutqEnvironment;
   readonly #onDisconnect: (() => void) | undefined;
+  readonly #onProgress: (() => void) | undefined;
   readonly #now: () => number;
   readonly #low: { readonly items: number; readonly bytes: number };
   readonly #refill = new Waiters();
@@ -82,6 +83,7 @@ export class Outq implements DeliveryQueue, Source<Message> {
     this.#ids = environment.deduplicate === true ? new IdMemory() : undefined;
     this.#environment = environment;
     this.#onDisconnect = options.onDisconnect;
+    this.#onProgress = options.onProgress;
     this.#now = environment.now ?? (() => performance.now());
     this.#lastProgress = this.#now();
     this.#patience = new Patience(this.#lastProgress, environment.patience);
@@ -120,7 +122,8 @@ export class Outq implements DeliveryQueue, Source<Message> {
    * while it has not been handed all of a snapshot.
    */
   get handedTo(): number | undefined {
-    if (this.#follower === undefined || this.#progress === undefined || this.#follower.hasHistory) return undefined;
+    if (this.#follower === undefined || this.#progress === undefined) return undefined;
+    if (this.#follower.hasHistory || this.#progress.isHeld) return undefined;
     return Math.max(this.#follower.start, this.#progress.position);
   }
 
@@ -231,6 +234,10 @@ export class Outq implements DeliveryQueue, Source<Message> {
       low: async () => {
         while (!this.#isLow && !this.#queue.closed) await this.#refill.wait();
       },
+      historyEnded: () => {
+        this.#progress?.hold(this.#queue.size);
+        if (this.handedTo !== undefined && !this.#queue.closed) this.#onProgress?.();
+      },
     };
   }
 
@@ -251,6 +258,7 @@ export class Outq implements DeliveryQueue, Source<Message> {
     do {
       const oldest = this.#queue.takeNow(1);
       this.#queue.taskDone(oldest.length);
+      this.#progress?.dropped(oldest.length);
       this.#drop("overflow", oldest.length);
     } while (!this.#queue.tryPut(message));
   }

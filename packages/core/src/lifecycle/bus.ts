@@ -27,6 +27,11 @@ const INQ_CAPACITY = 10_000;
 const INQ_BYTES = 256 * 1024 * 1024;
 /** Milliseconds that a plugin may take to stop when the drain is over; far more than a socket lingers. */
 const STOP_TIMEOUT = 5_000;
+/**
+ * Milliseconds that apps have to come back after a restart, until they are told what ended while the bus was down. Apps of
+ * 2022.5 notice by their heartbeats, every 5 s, that they have to subscribe again.
+ */
+const RETURN_TIME = 10_000;
 /** The bus itself as a source and reader of messages. */
 const BUS = "threatbus";
 /** The longest time a Node timer can wait, in milliseconds. */
@@ -174,13 +179,14 @@ export class ThreatBus {
     const { store, lifecycle } = this.#config;
     const log = store === false ? undefined : await this.#openLog?.(store);
     const context = { logger: this.#logger, metrics: this.#metrics };
-    if (log !== undefined) this.#log = new LogKeeper({ ...context, log, deduplicate: this.#mayRepeat });
-    if (log !== undefined && this.#log !== undefined && this.#deliversInOrder)
-      this.#entrance.use({ log, writer: this.#log.writer });
+    if (store !== false && log !== undefined) {
+      this.#log = new LogKeeper({ ...context, log, path: store.path, deduplicate: this.#mayRepeat });
+      if (this.#deliversInOrder) this.#entrance.use({ log, writer: this.#log.writer });
+    }
     const own = { ...context, log, inq: this.#inqOf(BUS), messages: createMessageFactory(BUS) };
     this.#snapshots = new Snapshots({ ...own, timeout: this.#config.snapshot_timeout });
     this.#subscriptions.use({ log, snapshots: this.#snapshots });
-    if (lifecycle) this.#withdrawals = new Withdrawals(own);
+    if (lifecycle) this.#withdrawals = new Withdrawals({ ...own, grace: RETURN_TIME });
   }
 
   async #startBackbones(): Promise<void> {

@@ -8,6 +8,8 @@ import { counter, gauge } from "../observe/metrics.ts";
 
 export interface LogKeeperOptions {
   readonly log: OpenLog;
+  /** Of its file, to be told. */
+  readonly path: string;
   readonly logger: Logger;
   readonly metrics: Registry;
   /** See LogWriter. */
@@ -28,9 +30,8 @@ export class LogKeeper {
   readonly #log: OpenLog;
   readonly #logger: Logger;
   readonly #missed: DropReport;
-  #said: LogState | undefined;
 
-  constructor({ log, logger, metrics, deduplicate }: LogKeeperOptions) {
+  constructor({ log, path, logger, metrics, deduplicate }: LogKeeperOptions) {
     this.#log = log;
     this.#logger = logger.child({ component: "log" });
     const missed = counter(metrics, "threatbus_log_missed_total");
@@ -39,9 +40,8 @@ export class LogKeeper {
     this.writer = new LogWriter({ log, deduplicate, onDrop });
     gauge(metrics, "threatbus_log_position", (metric) => metric.set(log.last));
     gauge(metrics, "threatbus_log_ok", (metric) => metric.set(log.state === "ok" ? 1 : 0));
+    this.#logger.info({ path, position: log.last }, "the durable log is open");
     log.on("state", (state, error) => this.#say(state, error));
-    // A log that begins so says why in an event that comes first.
-    if (log.state !== "ok") setImmediate(() => this.#said === undefined && this.#say(log.state, undefined));
   }
 
   get id(): string {
@@ -60,7 +60,6 @@ export class LogKeeper {
 
   #say(state: LogState, error: Error | undefined): void {
     if (state === "closed") return;
-    this.#said = state;
     const fields = { state, ...(error === undefined ? {} : { error: messageOf(error), hint: hintOf(error) }) };
     this.#logger[state === "ok" ? "info" : "error"](fields, STATES[state]);
   }

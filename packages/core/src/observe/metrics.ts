@@ -33,10 +33,10 @@ export const METRICS = {
     help: "Subscriptions that catch up from the durable log.",
     labels: [],
   },
-  threatbus_log_position: { type: "gauge", help: "Newest position in the durable log; 0 without one.", labels: [] },
+  threatbus_log_position: { type: "gauge", help: "Newest position in the durable log.", labels: [] },
   threatbus_log_ok: {
     type: "gauge",
-    help: "1: the durable log is being written; 0: it is off, cannot be written or is damaged.",
+    help: "1: the durable log is being written; 0: it cannot be written, or is damaged.",
     labels: [],
   },
   threatbus_log_missed_total: {

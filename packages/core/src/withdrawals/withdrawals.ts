@@ -26,6 +26,8 @@ export interface WithdrawalsOptions extends WorkerContext {
   readonly inq: Inq;
   readonly messages: Pick<MessageFactory, "stix">;
   readonly clock?: WallClock;
+  /** How long after the start what ended or came in before it has to wait, in milliseconds; default: not at all. */
+  readonly grace?: number;
 }
 
 /** A reading of the log for what came in while the bus was down, or faster than the list of due ones could take. */
@@ -71,6 +73,9 @@ export class Withdrawals extends StoppableWorker {
   #scan: Scan | undefined;
   /** The log could not go on with the scan; it tries again after the next look at the ends. */
   #scanPaused = false;
+  /** The start was a moment ago: what the log has waits. */
+  #isEarly: boolean;
+  readonly #grace: number;
   /** The newest position that came in. */
   #observed: number;
   /** Has an end been dealt with since the cursors were saved? */
@@ -90,6 +95,8 @@ export class Withdrawals extends StoppableWorker {
     this.#cursors = new Cursors(this.#access);
     this.#emission = new Emission({ ...options, access: this.#access, drops: this.#drops });
     this.#ends = new Ends(this.#cursors.end);
+    this.#grace = options.grace ?? 0;
+    this.#isEarly = this.#grace > 0;
     this.#observed = this.#cursors.position;
     if (log !== undefined && log.last > this.#observed) this.#scanBehind(this.#observed);
   }
@@ -115,6 +122,7 @@ export class Withdrawals extends StoppableWorker {
   protected override async run(signal: AbortSignal): Promise<void> {
     const wake = (): void => this.#wake?.();
     signal.addEventListener("abort", wake, { once: true });
+    const endGrace = this.#isEarly ? this.#clock.after(this.#grace, () => this.#becomeLate()) : undefined;
     try {
       for (;;) {
         await this.#withdrawDue(signal);
@@ -126,9 +134,15 @@ export class Withdrawals extends StoppableWorker {
       }
     } finally {
       signal.removeEventListener("abort", wake);
+      endGrace?.();
       this.#save("last");
       this.#drops.flush();
     }
+  }
+
+  #becomeLate(): void {
+    this.#isEarly = false;
+    this.#wake?.();
   }
 
   #observePosition({ position }: StixMessage): void {
@@ -173,7 +187,7 @@ export class Withdrawals extends StoppableWorker {
   }
 
   #isLookDue(): boolean {
-    return this.#access.log !== undefined && this.#ends.isDue(this.#clock.now());
+    return this.#access.log !== undefined && !this.#isEarly && this.#ends.isDue(this.#clock.now());
   }
 
   /** Withdraws what has ended since the last look. */
@@ -214,7 +228,7 @@ export class Withdrawals extends StoppableWorker {
   }
 
   get #isScanning(): boolean {
-    return this.#scan !== undefined && !this.#scanPaused && this.#access.log !== undefined;
+    return this.#scan !== undefined && !this.#isEarly && !this.#scanPaused && this.#access.log !== undefined;
   }
 
   #isCandidate({ type, removed, validUntil, position }: LogRecord, scan: Scan): boolean {
@@ -240,8 +254,8 @@ export class Withdrawals extends StoppableWorker {
     signal.throwIfAborted();
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#wake = resolve;
-    const hasLog = this.#access.log !== undefined;
-    const cancel = hasLog ? this.#clock.after(Math.max(1, this.#ends.wait(this.#clock.now())), resolve) : undefined;
+    const looks = this.#access.log !== undefined && !this.#isEarly;
+    const cancel = looks ? this.#clock.after(Math.max(1, this.#ends.wait(this.#clock.now())), resolve) : undefined;
     await promise;
     this.#wake = undefined;
     cancel?.();

@@ -4,6 +4,7 @@ import { z } from "zod";
 import type { ConfiguredPlugin } from "../../src/config/schema.ts";
 import type { AppContext, AppPlugin, AppPluginDefinition } from "../../src/contracts/app-plugin.ts";
 import type { BackboneContext, BackbonePlugin, BackbonePluginDefinition } from "../../src/contracts/backbone-plugin.ts";
+import type { OpenLog } from "../../src/contracts/log.ts";
 import type { DeliveryQueue } from "../../src/contracts/queues.ts";
 import { StoppableWorker } from "../../src/flow/stoppable-worker.ts";
 import { ThreatBus } from "../../src/lifecycle/bus.ts";
@@ -106,7 +107,8 @@ function configuredApp(name: string, plugin: AppPlugin): ConfiguredPlugin<AppPlu
 }
 
 function configuredBackbone(name: string, plugin: BackbonePlugin): ConfiguredPlugin<BackbonePluginDefinition> {
-  const common = { kind: "backbone", name, description: name, configSchema: z.unknown(), deliversOnce: true } as const;
+  const traits = { deliversOnce: true, insideProcess: true };
+  const common = { kind: "backbone", name, description: name, configSchema: z.unknown(), ...traits } as const;
   return { name, path: name, definition: { ...common, create: () => plugin }, config: {}, origin: "test" };
 }
 
@@ -115,10 +117,15 @@ export interface BusParts {
   readonly backbones: Readonly<Record<string, BackbonePlugin>>;
   /** Milliseconds. */
   readonly drainTimeout?: number;
+  /** Opens the durable log; default: there is none. */
+  readonly openLog?: () => Promise<OpenLog>;
 }
 
+/** Of the log that a test opens itself. */
+const STORE = { path: "x", durability: "interval", sync_interval: 50, max_age: 1_000, max_bytes: 1_000 } as const;
+
 /** A configuration with these plugins. */
-export function configOf({ apps = { idle: appPlugin() }, backbones, drainTimeout = 60_000 }: BusParts) {
+export function configOf({ apps = { idle: appPlugin() }, backbones, drainTimeout = 60_000, openLog }: BusParts) {
   return {
     logging: {
       console: false,
@@ -128,7 +135,7 @@ export function configOf({ apps = { idle: appPlugin() }, backbones, drainTimeout
       filename: "threatbus.log",
       format: "json",
     },
-    store: false,
+    store: openLog === undefined ? (false as const) : STORE,
     drain_timeout: drainTimeout,
     lifecycle: true,
     snapshot_timeout: 300_000,
@@ -142,7 +149,12 @@ export function makeBus(t: TestContext, parts: BusParts) {
   const { logger, lines } = recordingLogger();
   const metrics = new Registry();
   const config = configOf(parts);
-  const bus = new ThreatBus({ config, logger, metrics });
+  const bus = new ThreatBus({
+    config,
+    logger,
+    metrics,
+    ...(parts.openLog === undefined ? {} : { openLog: parts.openLog }),
+  });
   let stopped: Promise<{ undelivered: number }> | undefined;
   const stop = () => {
     stopped ??= bus.stop();

@@ -260,6 +260,25 @@ test("a snapshot comes at the reader's pace among live messages, and resuming wa
   assert.equal(queue.handedTo, 1);
 });
 
+test("nobody resumes behind a snapshot of which not all was handed on, and its end is told", async () => {
+  let ends = 0;
+  const { queue, publish } = await stage({ maxItems: 50, onProgress: () => (ends += 1) });
+  queue.addHistory(parts(indicator({ id: ID(1), x_order: 1 }), indicator({ id: ID(2), x_order: 2 })));
+  await publish(indicator({ id: ID(100), x_order: 100 }));
+  for (let turn = 0; turn < 5; turn += 1) await settle();
+  assert.deepEqual([queue.size, queue.handedTo, ends], [3, undefined, 0]);
+  // The live one is done, and the snapshot is still in the queue.
+  await take(queue, 1);
+  assert.equal(queue.handedTo, undefined);
+  await take(queue, 2);
+  assert.equal(queue.handedTo, 1);
+
+  queue.addHistory(parts());
+  assert.equal(queue.handedTo, undefined);
+  for (let turn = 0; turn < 5; turn += 1) await settle();
+  assert.deepEqual([queue.handedTo, ends], [1, 1]);
+});
+
 test("a snapshot brings back no older state of an object that came live meanwhile, and an older live one hides none", async () => {
   const { queue, publish } = await stage({ maxItems: 50 });
   const old = "2021-03-05T05:06:07.000Z";

@@ -56,6 +56,8 @@ interface InstanceOptions {
   readonly clock: TestClock;
   /** Does what comes out of the inq enter the log? False: the process dies before. */
   readonly isCarried?: boolean;
+  /** Milliseconds; see WithdrawalsOptions. */
+  readonly grace?: number;
 }
 
 /** An instance of the bus, as far as withdrawals see it. */
@@ -73,8 +75,8 @@ export class Instance {
     this.lines = lines;
     this.#options = options;
     const messages = createMessageFactory("threatbus");
-    const { log, clock } = options;
-    this.withdrawals = new Withdrawals({ log, clock, inq: this.#inq, messages, logger, metrics: this.metrics });
+    const { log, clock, grace = 0 } = options;
+    this.withdrawals = new Withdrawals({ log, clock, grace, inq: this.#inq, messages, logger, metrics: this.metrics });
     this.withdrawals.start();
     t.after(() => this.end());
   }

@@ -106,6 +106,24 @@ test("what ended while the bus was down is withdrawn at the next start, and not 
   assert.deepEqual(removed, [[A], [], []]);
 });
 
+test("what ended before the start waits for apps to come back; what comes in revoked or over does not", async (t) => {
+  const { log, clock } = world();
+  const first = new Instance(t, { log, clock });
+  await first.publish(indicator({ id: A, valid_until: IN_TEN_MINUTES }));
+  await first.settle();
+  await first.end();
+  clock.advance(TEN_MINUTES);
+  const next = new Instance(t, { log, clock, grace: 10_000 });
+  await next.publish(indicator({ id: B, revoked: true }), indicator({ id: indicatorId(3), valid_until: YESTERDAY }));
+  await next.settle();
+  await next.advance(9_000);
+  assert.deepEqual(idsOf(next.removals), [B, indicatorId(3)]);
+  await next.advance(1_000);
+  assert.deepEqual(idsOf(next.removals), [B, indicatorId(3), A]);
+  await next.advance(TEN_MINUTES);
+  assert.equal(next.removals.length, 3);
+});
+
 test("a crash between a message and its REMOVE delays it to the next start; after the REMOVE none comes again", async (t) => {
   const { log, clock } = world();
   const crashing = new Instance(t, { log, clock, isCarried: false });

@@ -93,14 +93,25 @@ function rowOf({ flags, numbers, texts, message }: RawRecord): Row {
   };
 }
 
-/** `2021-03-04T05:06:07.891Z`, the form that nearly all have. */
-const MILLISECOND_FORM_LENGTH = 24;
+/** Lengths of `2021-03-04T05:06:07Z`, with milliseconds and with microseconds: the forms that nearly all have. */
+const SECOND_FORM = 20;
+const MILLISECOND_FORM = 24;
+const MICROSECOND_FORM = 27;
 
-/** Microseconds since the epoch; after the year 2255 all the same. */
-function microsOf(text: string): number {
-  const millis = text.length === MILLISECOND_FORM_LENGTH ? Date.parse(text) : Number.NaN;
-  const micros = Number.isNaN(millis) ? Number(parseTimestamp(text) ?? 0n) : millis * 1000;
-  return Math.min(micros, Number.MAX_SAFE_INTEGER);
+/** Microseconds since the epoch; after the year 2255 all the same. Of validated timestamps, so that they exist. */
+export function microsOf(text: string): number {
+  return Math.min(usualMicros(text) ?? Number(parseTimestamp(text) ?? 0n), Number.MAX_SAFE_INTEGER);
+}
+
+/** A good deal faster than `parseTimestamp`; undefined for other forms. */
+function usualMicros(text: string): number | undefined {
+  const { length } = text;
+  if (length !== MILLISECOND_FORM && length !== MICROSECOND_FORM && length !== SECOND_FORM) return undefined;
+  const millis = Date.parse(text);
+  if (Number.isNaN(millis)) return undefined;
+  // Date.parse cuts after the milliseconds.
+  const rest = length === MICROSECOND_FORM ? Number(text.slice(MILLISECOND_FORM - 1, -1)) : 0;
+  return Number.isNaN(rest) ? undefined : millis * 1000 + rest;
 }
 
 function levelOf(markings: string): number | null {

@@ -22,7 +22,7 @@ export interface OpenDatabase {
 /** Makes the folder and takes the lock of the one writer. @throws StoreError */
 export function lockLog(path: string): DatabaseSync {
   try {
-    mkdirSync(dirname(path), { recursive: true });
+    makeFolder(dirname(path));
     refuseFolder(path);
     return takeLock(path);
   } catch (error) {
@@ -103,6 +103,19 @@ export function openReader(path: string): OpenDatabase {
   } catch (error) {
     if (database?.isOpen) database.close();
     throw storeError(error, path);
+  }
+}
+
+/** Node's own recursive form never ends where a file system says that a parent is not there although it is (/proc). */
+function makeFolder(path: string): void {
+  const parent = dirname(path);
+  if (statSync(path, { throwIfNoEntry: false }) !== undefined) return;
+  if (parent !== path) makeFolder(parent);
+  try {
+    mkdirSync(path);
+  } catch (error) {
+    // Somebody else was quicker; what is no folder is met when the file is opened.
+    if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw error;
   }
 }
 

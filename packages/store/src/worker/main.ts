@@ -11,7 +11,7 @@ import { Indexer } from "./indexer.ts";
 import { Pruner } from "./pruner.ts";
 import { Reader } from "./reader.ts";
 import { ReceiptWriter, receiptsAt, subscriptionsOf } from "./receipts.ts";
-import { numberOf } from "./schema.ts";
+import { LOG_ID_SINCE, numberOf } from "./schema.ts";
 import { RESERVATION, StateRow } from "./state.ts";
 import { type ServedLog, WaitingLog } from "./waiting-log.ts";
 import { Writer } from "./writer.ts";
@@ -22,9 +22,6 @@ function tell(message: FromWorker, transfer: readonly ArrayBuffer[] = []): void 
 
 /** What only looks at the log. */
 type Question = Exclude<Request, { readonly kind: "prune" | "flush" | "close" }>;
-
-/** The version of the schema that has a log id and cursors; older ones are only met when reading. */
-const CURSORS_SINCE = 2;
 
 /** One open log and what works on it. */
 class Log implements ServedLog {
@@ -89,7 +86,7 @@ class Log implements ServedLog {
 
   opened(): Opened {
     const { database } = this.#open;
-    const isOld = numberOf(database, "PRAGMA user_version") < CURSORS_SINCE;
+    const isOld = numberOf(database, "PRAGMA user_version") < LOG_ID_SINCE;
     const identity = isOld ? { logId: "", cursors: [] } : identityOf(database);
     return { kind: "opened", next: this.#last + 1, reserved: this.#state.reserved, ...identity };
   }

@@ -1,11 +1,13 @@
 /** One check or backup, on a connection of its own that only reads. */
+import { randomUUID } from "node:crypto";
 import { closeSync, fsyncSync, openSync } from "node:fs";
-import type { DatabaseSync } from "node:sqlite";
+import { DatabaseSync } from "node:sqlite";
 import { parentPort, workerData } from "node:worker_threads";
 import { storeError } from "../errors.ts";
 import type { MaintenanceResult, MaintenanceTask } from "../maintenance.ts";
 import { check } from "./check.ts";
 import { openReader } from "./database.ts";
+import { LOG_ID_SINCE, schemaVersion } from "./schema.ts";
 
 function perform(task: MaintenanceTask): MaintenanceResult {
   try {
@@ -25,6 +27,7 @@ function perform(task: MaintenanceTask): MaintenanceResult {
 
 function backup(database: DatabaseSync, target: string): string[] {
   database.prepare("VACUUM INTO ?").run(target);
+  renameLog(target);
   const file = openSync(target, "r+");
   try {
     fsyncSync(file);
@@ -32,6 +35,19 @@ function backup(database: DatabaseSync, target: string): string[] {
     closeSync(file);
   }
   return [];
+}
+
+/**
+ * A copy is another log: what its original gives positions to from now on is not in it, and who resumes from such a position
+ * must not be taken for one who has had what the copy gives those positions to.
+ */
+function renameLog(path: string): void {
+  const copy = new DatabaseSync(path);
+  try {
+    if (schemaVersion(copy, path) >= LOG_ID_SINCE) copy.prepare("UPDATE state SET log_id = ?").run(randomUUID());
+  } finally {
+    copy.close();
+  }
 }
 
 parentPort?.postMessage(perform(workerData as MaintenanceTask));

@@ -6,6 +6,9 @@ import { StoreError } from "../errors.ts";
 /** Says in the file's header whose it is (`PRAGMA application_id`): "TBus". */
 const APPLICATION_ID = 0x54427573;
 
+/** The version of the schema that has a log id and cursors; older ones are only met when reading. */
+export const LOG_ID_SINCE = 2;
+
 /** One step forward; runs in a transaction of its own. */
 export type Migration = (database: DatabaseSync) => void;
 

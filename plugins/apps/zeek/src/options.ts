@@ -1,5 +1,5 @@
 import { isIPv4 } from "node:net";
-import { duration, port, size } from "@threatbus/core";
+import { duration, OVERFLOW_POLICIES, port, size } from "@threatbus/core";
 import { z } from "zod";
 import { MANAGE_TOPIC, SIGHTING_TOPIC } from "./events.ts";
 
@@ -104,9 +104,12 @@ const LIMITS = {
     .default(10_000)
     .describe("Messages that a subscription queue holds at most, once the backlog is full."),
   overflow: z
-    .enum(["drop_oldest", "disconnect"])
-    .default("drop_oldest")
-    .describe("What a full subscription queue does: `drop_oldest` message, or `disconnect` that Zeek."),
+    .enum(OVERFLOW_POLICIES)
+    .optional()
+    .describe(
+      "What a full subscription queue does: `log` (default with the durable log on): Zeek catches up from the log; " +
+        "`drop_oldest` (default without): the oldest messages are lost; `disconnect`: the connection to that Zeek ends.",
+    ),
   max_bytes: bytes(64 * MIB).describe(
     "Bytes of messages that a subscription queue holds at most, once the backlog is full.",
   ),

@@ -234,10 +234,10 @@ export class Subscriptions {
     const { name, outq, backlog } = subscription;
     metrics.ended.inc({ reason });
     await subscription.stop();
-    const undelivered = outq.size + backlog.size;
+    const undelivered = outq.size + outq.owed + backlog.size;
     if (backlog.size > 0) {
       reports.undelivered("subscription-ended", backlog.size, name);
-      outq.taskDone(backlog.size);
+      outq.abandon(backlog.size);
     }
     try {
       await context.unsubscribe(outq);

@@ -16,7 +16,6 @@ test("the defaults are those of the original plugin, and safe", () => {
     max_backlog: 64 * 1024 * 1024,
     max_items: 10_000,
     max_bytes: 64 * 1024 * 1024,
-    overflow: "drop_oldest",
     max_subscriptions: 1_000,
   });
   assert.ok(Object.isFrozen(optionsSchema.parse({})));

@@ -39,6 +39,8 @@ export class Outbound extends StoppableWorker {
   #next = 0;
   /** The position that the app was told last. */
   #told: number | undefined;
+  /** Everything was sent, and it waits for more. */
+  #isIdle = false;
 
   constructor(parts: OutboundParts) {
     super(parts.name, parts.supervision);
@@ -64,13 +66,19 @@ export class Outbound extends StoppableWorker {
     this.#gate.close();
   }
 
+  /** The outq has a position to tell, and perhaps no message to tell it with. What does not fit now goes with the next. */
+  progressed(): void {
+    if (this.#isIdle && this.unsent === 0 && this.#gate.isOpen) this.#tellPosition();
+  }
+
   protected override async run(signal: AbortSignal): Promise<void> {
     const { outq } = this.#parts;
     for (;;) {
       await this.#gate.wait(signal);
       // A run after a failure goes on with what is left of the batch.
       if (!this.#hasWork()) {
-        this.#batch = await outq.getMany(BATCH, signal);
+        this.#isIdle = true;
+        this.#batch = await outq.getMany(BATCH, signal).finally(() => (this.#isIdle = false));
         this.#next = 0;
       }
       while (this.#hasWork()) await this.#sendSome(signal);

@@ -111,6 +111,7 @@ export class Subscriptions {
     const topic = this.#newTopic();
     const name = `${request.name ?? "app"}/${topic.slice(0, 6)}`;
     const overflow: { full: boolean; end?: () => void } = { full: false };
+    let made: Subscription | undefined;
     const outq = context.createOutq({
       name,
       overflow: context.config.overflow,
@@ -121,9 +122,11 @@ export class Subscriptions {
         overflow.full = true;
         overflow.end?.();
       },
+      onProgress: () => made?.outbound.progressed(),
     });
     const snapshotId = await this.#subscribe(request, outq);
     const subscription = this.#register(topic, name, request, outq);
+    made = subscription;
     subscription.snapshotId = snapshotId;
     overflow.end = () => void this.end(subscription, "overflow");
     if (overflow.full) overflow.end();

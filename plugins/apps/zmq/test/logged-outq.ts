@@ -1,4 +1,4 @@
-import { type Message, Outq } from "@threatbus/core";
+import { type Message, Outq, type OutqOptions } from "@threatbus/core";
 
 /** Where the subscriptions of a test begin. */
 export const START = 100;
@@ -9,6 +9,18 @@ export class LoggedOutq extends Outq {
   /** While true, a snapshot is being handed out: there is no position. */
   inSnapshot = false;
   #done = 0;
+  readonly #onProgress: OutqOptions["onProgress"];
+
+  constructor(options: OutqOptions) {
+    super(options);
+    this.#onProgress = options.onProgress;
+  }
+
+  /** All of the snapshot was handed out, and nothing else comes. */
+  endSnapshot(): void {
+    this.inSnapshot = false;
+    this.#onProgress?.();
+  }
 
   override get start(): number | undefined {
     return START;

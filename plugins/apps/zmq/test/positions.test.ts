@@ -87,6 +87,17 @@ test("while a snapshot is handed out there is no position", async (t) => {
   assert.deepEqual(shown(app), ["indicator", "indicator", "indicator", position(START + 3)]);
 });
 
+test("the end of a snapshot is told although nothing follows it", async (t) => {
+  const harness = await startPlugin(t, { logId: "log-1", inSnapshot: true });
+  const { app } = await connected(t, harness, { snapshot: 1 });
+  queueOf(harness).offerAll(messages(2));
+  await until("the messages", () => app.received.length === 2);
+  await until("all is done", () => queueOf(harness).unfinished === 0);
+  queueOf(harness).endSnapshot();
+  await until("the position", () => app.received.length === 3);
+  assert.deepEqual(shown(app), ["indicator", "indicator", position(START + 2)]);
+});
+
 test("an app that leaves with messages undelivered can resume, and the log says from where", async (t) => {
   const harness = await startPlugin(t, { logId: "log-1", config: { linger: "20ms" } });
   const { app } = await connected(t, harness);

@@ -1,0 +1,29 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { parseTimestamp } from "@threatbus/stix";
+import fc from "fast-check";
+import { microsOf } from "../src/codec/entries.ts";
+
+test("times are the same in every form, fast or not", () => {
+  const known = [
+    "2021-03-04T05:06:07Z",
+    "2021-03-04T05:06:07.891Z",
+    "2021-03-04T05:06:07.891234Z",
+    "1601-01-01T00:00:00.000001Z",
+  ];
+  for (const text of known) assert.equal(microsOf(text), Number(parseTimestamp(text)), text);
+  const date = fc.date({
+    min: new Date("1600-01-01T00:00:00Z"),
+    max: new Date("2200-01-01T00:00:00Z"),
+    noInvalidDate: true,
+  });
+  const property = fc.property(date, fc.stringMatching(/^\d{0,9}$/), (moment, fraction) => {
+    const text = `${moment.toISOString().slice(0, 19)}${fraction === "" ? "" : `.${fraction}`}Z`;
+    assert.equal(microsOf(text), Number(parseTimestamp(text)), text);
+  });
+  fc.assert(property);
+});
+
+test("what cannot be counted any more is the latest time", () => {
+  assert.equal(microsOf("9999-12-31T23:59:59.999999Z"), Number.MAX_SAFE_INTEGER);
+});
