@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Gap, Subscription } from "@threatbus/client";
 import { eventually } from "../interop/support/wait.ts";
-import { records, startBus, stopCleanly, total } from "./support/bus.ts";
+import { type Bus, records, startBus, stopCleanly, total } from "./support/bus.ts";
 import { app, orderOf, take } from "./support/client.ts";
 import { Collector } from "./support/collector.ts";
 import { residentMebibytes } from "./support/memory.ts";
@@ -13,28 +13,33 @@ import { NUMBERED, order, untilAccepted } from "./support/numbered.ts";
 const SMALL = { max_items: 1_000, high_water_mark: 65_536 };
 /** Of each message; far more passes than the sockets take on. */
 const PADDING = 1_500;
+const STEP = 2_500;
 /** What the stuck reader may cost, in MiB; in memory what it misses would be more. */
 const MOST_GROWTH = 64;
 
 const range = (first: number, last: number) => Array.from({ length: last - first + 1 }, (_, index) => first + index);
+
+/** Publishes no faster than the readers read: what grows then is what the stuck one costs. */
+async function inSteps(bus: Bus, first: number, last: number, readers: readonly Collector[]): Promise<void> {
+  for (let next = first; next <= last; next += STEP) {
+    order(bus, { first: next, count: STEP, padding: PADDING });
+    for (const each of readers) await each.until(next + STEP - 1);
+  }
+}
 
 test("three readers, one stuck while 50,000 messages pass: the others get all of them, memory is bounded, and then it gets all, in order, once", async (t) => {
   const bus = await startBus(t, { apps: NUMBERED, zmq: SMALL });
   const others = ["one", "two"].map((name) => new Collector(t, name, {}));
   for (const each of others) await each.open(bus).ready();
   // The first ones make the process grow to its working size.
-  order(bus, { first: 1, count: 10_000, padding: PADDING });
-  for (const each of others) await each.until(10_000);
+  await inSteps(bus, 1, 10_000, others);
   const stuck = app(t, bus, "stuck").subscribe("stix2/indicator", { queueSize: 1 });
   await stuck.ready();
   const before = await residentMebibytes(bus.child.pid);
 
   const last = 60_000;
-  order(bus, { first: 10_001, count: 50_000, padding: PADDING });
-  for (const each of others) {
-    await each.until(last);
-    assert.deepEqual(each.numbers, range(1, last));
-  }
+  await inSteps(bus, 10_001, last, others);
+  for (const each of others) assert.deepEqual(each.numbers, range(1, last));
   const grown = (await residentMebibytes(bus.child.pid)) - before;
   assert.ok(grown <= MOST_GROWTH, `the stuck reader has cost ${grown} MiB`);
 
