@@ -1,12 +1,12 @@
 /** Subscribers that hold the bus up, and subscribers that come and go. */
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
 import { test } from "node:test";
 import { connect } from "@threatbus/client";
 import { indicator } from "../interop/support/objects.ts";
 import { eventually } from "../interop/support/wait.ts";
 import { records, startBus } from "./support/bus.ts";
 import { app, nextText, orderOf, publishInStep } from "./support/client.ts";
+import { residentMebibytes } from "./support/memory.ts";
 
 test("beside a subscriber that never reads, the one that reads gets everything; the loss is logged by name", async (t) => {
   // Without a log, which would keep it for the reader.
@@ -75,9 +75,3 @@ test("1,000 subscribers come and go: every subscription ends and memory comes ba
   await last.publish(object);
   assert.equal(await nextText(subscription), object);
 });
-
-/** Resident memory of a process (proc(5), VmRSS). */
-async function residentMebibytes(pid: number): Promise<number> {
-  const status = await readFile(`/proc/${pid}/status`, "utf8");
-  return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1]) / 1024;
-}

@@ -120,7 +120,9 @@ export class MemoryLog implements DurableLog {
     this.#cursors.set(name, value);
   }
 
-  on(): void {}
+  on(_event: "state", _listener: (state: LogState, error: Error | undefined) => void): unknown {
+    return this;
+  }
 
   #ask(question: string): void {
     this.calls.push(question);

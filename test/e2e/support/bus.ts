@@ -17,6 +17,8 @@ export interface Settings {
   readonly top?: Readonly<Record<string, unknown>>;
   /** Environment variables. */
   readonly env?: Readonly<Record<string, string>>;
+  /** Where it runs, and has its durable log; default: a new folder. */
+  readonly folder?: string;
 }
 
 export interface Bus {
@@ -26,6 +28,11 @@ export interface Bus {
   readonly endpoint: string;
 }
 
+/** The durable log of a bus that runs in a folder. */
+export function logOf(folder: string): string {
+  return join(folder, "data", "threatbus.db");
+}
+
 /** One record of the bus's log. */
 export type LogRecord = Readonly<Record<string, unknown>>;
 
@@ -33,7 +40,7 @@ const ANY_PORTS: BusPorts = { manage: 0, pub: 0, sub: 0 };
 
 /** Starts a bus process and does not wait for it. */
 export async function launch(t: TestContext, settings: Settings = {}, ports: BusPorts = ANY_PORTS): Promise<Child> {
-  const cwd = await folder(t);
+  const cwd = settings.folder ?? (await folder(t));
   const config = {
     logging: { console_verbosity: "DEBUG", format: "json" },
     ...settings.top,

@@ -188,7 +188,6 @@ export class LogFollower {
   }
 
   async #catchUp(): Promise<void> {
-    while (this.#histories > 0 && !this.#queue.closed) await this.#changed.wait();
     // Not `while (this.#behind)`: it may have fallen behind again already, and then somebody else reads.
     for (let isLive = false; !isLive; ) {
       await this.#queue.low();
@@ -205,12 +204,15 @@ export class LogFollower {
 
   /** @returns true when there is nothing left to read, and the queue is live */
   async #readSome(): Promise<boolean> {
+    while (this.#histories > 0 && !this.#queue.closed) await this.#changed.wait();
     if (this.#queue.closed) return this.#goLive();
     const news = this.#log.news();
     const [type, other] = this.#types;
     const wanted = type === undefined || other !== undefined ? {} : { type };
     const before = this.#readTo;
     const { records, last, end, skipped } = await this.#log.read({ after: before, limit: READ_LIMIT, ...wanted });
+    // A snapshot has begun meanwhile, and may be older than this.
+    if (this.#histories > 0 && !this.#queue.closed) return false;
     if (skipped > 0) this.#report.pruned(skipped);
     for (const record of records) await this.#take(loggedMessage(record));
     this.#readTo = Math.max(last, before + skipped);

@@ -332,6 +332,27 @@ test("a queue that falls behind during a snapshot reads on from the log when it 
   assert.deepEqual(lost, []);
 });
 
+test("a snapshot and a start in the past: what lies behind the start waits for the snapshot, so that no older state comes last", async () => {
+  const log = new SlowLog();
+  const states = [1, 2].map((second) =>
+    indicator({ id: ID(1), x_order: second, modified: `2021-03-05T05:06:0${second}Z` }),
+  );
+  await writerOf(log).enter(states);
+  const { queue, lost, publish } = await stage({}, 0, log);
+  // The newest state as of now; a newer one comes while it is on its way.
+  const history = [
+    indicator({ id: ID(2), x_order: 102 }),
+    indicator({ id: ID(3), x_order: 103 }),
+    indicator({ id: ID(4), x_order: 104 }),
+    indicator({ id: ID(1), x_order: 101, modified: "2021-03-05T05:06:02Z" }),
+  ];
+  queue.addHistory(parts(...history));
+  await publish(indicator({ id: ID(1), x_order: 3, modified: "2021-03-05T05:06:03Z" }));
+  assert.deepEqual(await take(queue, 7), [102, 103, 104, 101, 1, 2, 3]);
+  await queue.join();
+  assert.deepEqual(lost, []);
+});
+
 test("a snapshot ends with its queue", async () => {
   const { queue } = await stage();
   let ended = false;
