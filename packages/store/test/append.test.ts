@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { test } from "node:test";
 import { type LogEntry, Store } from "@threatbus/store";
+import { AppendQueue } from "../src/append-queue.ts";
+import { settingsOf } from "../src/options.ts";
 import { collect, folderOf, indicator, indicatorId, indicators, openStore, positions, sighting } from "./support.ts";
 
 test("what was appended comes back with everything that is known of it", async (t) => {
@@ -159,4 +162,16 @@ test("options out of range are refused, with the name of the option", async (t) 
   await assert.rejects(Store.open({ path, maxBytes: 5 }), { code: "TB_STORE_OPTION", message: /maxBytes/ });
   await assert.rejects(Store.open({ path, syncInterval: Number.NaN }), { code: "TB_STORE_OPTION" });
   await assert.rejects(Store.open({ path: "" }), { code: "TB_STORE_OPTION" });
+});
+
+test("blocks with little in them take little memory while the disk does not take them", async (t) => {
+  const settings = settingsOf({ path: join(folderOf(t), "log.db") });
+  const sent: number[] = [];
+  const queue = new AppendQueue(settings, 1, 10_000, (memory) => sent.push(memory.byteLength));
+  for (let number = 1; number <= 100; number++) {
+    await queue.append([indicator(number)]);
+    queue.flush();
+  }
+  assert.equal(sent.length, 100);
+  assert.ok(sent.reduce((sum, bytes) => sum + bytes, 0) <= 2 * queue.queuedBytes);
 });
