@@ -19,7 +19,7 @@ export function endOnClosedPipe(): void {
 
 /** Writes one line to standard output; waits where the reader is slow. */
 export async function print(line: string): Promise<void> {
-  if (!process.stdout.write(`${line}\n`)) await once(process.stdout, "drain");
+  if (!process.stdout.write(`${shown(line)}\n`)) await once(process.stdout, "drain");
 }
 
 /** Writes one line to standard error. */
@@ -33,10 +33,25 @@ export function styled(style: Style, text: string, stream: NodeJS.WriteStream = 
   return wanted ? `${STYLES[style]}${text}${RESET}` : text;
 }
 
+/** What JSON text may hold as it is, and a terminal may obey. */
+const RAW_IN_JSON = /[\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g;
+
+/**
+ * JSON text, or what `safe` gave, for standard output. On a terminal such characters are escaped; in JSON they stand in
+ * strings only, so that it means the same. Elsewhere it is what was published, byte for byte.
+ */
+export function shown(text: string, onTerminal = process.stdout.isTTY === true): string {
+  return onTerminal ? text.replace(RAW_IN_JSON, escaped) : text;
+}
+
 /** Control characters and marks that reorder text: a message from outside must not drive the terminal. */
 const UNSAFE = /[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu;
 
 /** Text from outside, safe for a terminal, on one line. */
 export function safe(text: string): string {
-  return text.replace(UNSAFE, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`);
+  return text.replace(UNSAFE, escaped);
+}
+
+function escaped(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
 }

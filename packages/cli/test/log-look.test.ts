@@ -75,6 +75,13 @@ test("tail prints the newest as subscribe does, across gaps and types", async (t
   assert.deepEqual(none, { code: 0, stdout: "", stderr: "" });
 });
 
+test("tail --json of an object that has members of all three names is the object", async (t) => {
+  const own = { ...GOOD, position: "left", receivedAt: 1, source: ["x"] };
+  const path = await makeLog(t, [entry(own)]);
+  const { stdout } = await run(t, ["log", "tail", "--json", "--path", path]);
+  assert.deepEqual(jsonLines(stdout), [own]);
+});
+
 test("tail --json gives position, time, source and the object with its own numbers and names", async (t) => {
   const text = JSON.stringify(GOOD).replace("{", '{"x_big": 12345678901234567890,\n "source": "own", ');
   const path = await makeLog(t, [entry(text), ...indicators(1)]);

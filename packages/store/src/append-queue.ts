@@ -201,7 +201,20 @@ export class AppendQueue {
     this.#open = undefined;
     const last = this.#next - 1;
     this.#inFlight.push({ bytes: open.used, count: open.count, last });
-    this.#send(open.block.bytes.buffer as ArrayBuffer, open.used, last);
+    this.#send(this.#fitted(open), open.used, last);
+  }
+
+  /** What is bounded is what blocks hold: one with little in it does not wait for the disk at its full size. */
+  #fitted({ block, used }: Open): ArrayBuffer {
+    const memory = block.bytes.buffer as ArrayBuffer;
+    if (used * 2 > memory.byteLength) return memory;
+    const fitted = memory.slice(0, used);
+    this.#keepSpare(memory);
+    return fitted;
+  }
+
+  #keepSpare(memory: ArrayBuffer): void {
+    if (memory.byteLength === BLOCK_BYTES && this.#spare.length < MOST_SPARE_BLOCKS) this.#spare.push(memory);
   }
 
   /** The worker has committed everything up to `position`, and gives blocks back. */
@@ -213,8 +226,7 @@ export class AppendQueue {
       this.#queuedBytes -= done?.bytes ?? 0;
       this.#queuedRecords -= done?.count ?? 0;
     }
-    for (const memory of memories)
-      if (memory.byteLength === BLOCK_BYTES && this.#spare.length < MOST_SPARE_BLOCKS) this.#spare.push(memory);
+    for (const memory of memories) this.#keepSpare(memory);
     this.#settleDurable((wait) => wait.position <= position, true);
     if (this.#open !== undefined) this.#schedule();
     this.#wake();

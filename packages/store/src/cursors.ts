@@ -34,6 +34,11 @@ export class Cursors {
     this.#timer ??= setTimeout(this.#onDue, PATIENCE);
   }
 
+  /** What the disk has could not be read until now. What was set meanwhile is newer. */
+  found(values: CursorValues): void {
+    for (const [name, value] of values) if (!this.#values.has(name)) this.#values.set(name, value);
+  }
+
   /** What has changed since it was asked last. */
   take(): CursorValues {
     if (this.#changed.size === 0) return [];

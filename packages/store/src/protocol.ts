@@ -105,7 +105,13 @@ export interface Opened {
 
 export type FromWorker =
   | Opened
-  | { readonly kind: "resumed"; readonly next: number; readonly reserved: number; readonly logId: string }
+  | {
+      readonly kind: "resumed";
+      readonly next: number;
+      readonly reserved: number;
+      readonly logId: string;
+      readonly cursors: CursorValues;
+    }
   | { readonly kind: "refused"; readonly error: ErrorMessage }
   /** The disk has everything up to `position`. The buffers are for use again. */
   | {

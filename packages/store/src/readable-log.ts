@@ -140,7 +140,7 @@ export abstract class ReadableLog extends EventEmitter<StoreEvents> {
   }
 
   async *#snapshot(options: SnapshotOptions, given: number): AsyncGenerator<readonly LogRecord[]> {
-    const { since = 0, type, validAt = 0 } = options;
+    const { since = 0, type, validAt = Number.MIN_SAFE_INTEGER } = options;
     const until = this.isReadOnly ? ((await this.ask({ kind: "end" })).position ?? 0) : given;
     const start = since > 0 ? await this.positionBefore(since) : 0;
     const ask: Ask = await this.bulk.askerFor(start, until, () => this.flush());

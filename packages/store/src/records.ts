@@ -17,7 +17,7 @@ export interface LogEntry {
   readonly stix: Pick<ParsedStix, "type" | "object">;
 }
 
-/** One message of the log, with what can be asked for. Times after the year 2255 count as one; copy bytes kept for long. */
+/** One message of the log, with what can be asked for. Times before the year 1685 count as one, and those after 2255; copy bytes kept for long. */
 export interface LogRecord extends core.LogRecord {
   /**
    * Where the pattern of an indicator is a point IoC: `ipv4-addr:value` and `198.51.100.3`. Of a sighting:

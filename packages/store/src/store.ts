@@ -101,6 +101,7 @@ export class Store extends ReadableLog implements OpenLog {
       this.#announce();
     } else if (notice.kind === "resumed") {
       this.#id = notice.logId;
+      this.#cursors?.found(notice.cursors);
       this.#queue?.resumed(notice.next, notice.reserved);
     } else {
       this.#become(notice.state, notice.error === undefined ? undefined : errorOf(notice.error));

@@ -82,11 +82,12 @@ export class WorkerLink {
   }
 
   #die(error: StoreError, onDeath: (error: StoreError) => void): void {
-    if (this.#death !== undefined) return;
-    this.#death = error;
-    for (const { reject } of this.#pending.values()) reject(error);
+    const isUnexpected = this.#death === undefined;
+    this.#death ??= error;
+    // Also at its proper end: a long pruning may have been under way.
+    for (const { reject } of this.#pending.values()) reject(this.#death);
     this.#pending.clear();
-    onDeath(error);
+    if (isUnexpected) onDeath(error);
   }
 
   append(memory: ArrayBuffer, used: number, last: number, cursors: CursorValues): void {

@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { test } from "node:test";
 import { type LogEntry, Store } from "@threatbus/store";
+import { AppendQueue } from "../src/append-queue.ts";
+import { settingsOf } from "../src/options.ts";
 import { collect, folderOf, indicator, indicatorId, indicators, openStore, positions, sighting } from "./support.ts";
 
 test("what was appended comes back with everything that is known of it", async (t) => {
@@ -159,4 +162,41 @@ test("options out of range are refused, with the name of the option", async (t) 
   await assert.rejects(Store.open({ path, maxBytes: 5 }), { code: "TB_STORE_OPTION", message: /maxBytes/ });
   await assert.rejects(Store.open({ path, syncInterval: Number.NaN }), { code: "TB_STORE_OPTION" });
   await assert.rejects(Store.open({ path: "" }), { code: "TB_STORE_OPTION" });
+});
+
+test("blocks with little in them take little memory while the disk does not take them", async (t) => {
+  const settings = settingsOf({ path: join(folderOf(t), "log.db") });
+  const sent: number[] = [];
+  const queue = new AppendQueue(settings, 1, 10_000, (memory) => sent.push(memory.byteLength));
+  for (let number = 1; number <= 100; number++) {
+    await queue.append([indicator(number)]);
+    queue.flush();
+  }
+  assert.equal(sent.length, 100);
+  assert.ok(sent.reduce((sum, bytes) => sum + bytes, 0) <= 2 * queue.queuedBytes);
+});
+
+test("times of any year can be written, read, and read again by the next process", async (t) => {
+  const folder = folderOf(t);
+  const times = [
+    "0001-01-01T00:00:00Z",
+    "1500-06-07T08:09:10.123456Z",
+    "1684-07-28T00:12:25Z",
+    "9999-12-31T23:59:59.999999Z",
+  ];
+  const store = await openStore(t, { path: folder });
+  await store.append(
+    times.map((modified, number) => indicator(number, { object: { modified, valid_until: modified } })),
+  );
+  const ids = times.map((_, number) => indicatorId(number));
+  const assertReadable = async (log: Store): Promise<void> => {
+    assert.deepEqual(positions(await collect(log.records())), [1, 2, 3, 4]);
+    assert.deepEqual(positions(await collect(log.snapshot())), [1, 2, 3, 4]);
+    assert.equal((await log.states(ids)).length, 4);
+    assert.equal((await log.latest(indicatorId(0)))?.modified, Number.MIN_SAFE_INTEGER);
+    assert.deepEqual(positions(await log.expired({ after: Number.MIN_SAFE_INTEGER, until: 0 })), [1, 2, 3]);
+  };
+  await assertReadable(store);
+  await store.close();
+  await assertReadable(await openStore(t, { path: folder }));
 });

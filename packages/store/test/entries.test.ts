@@ -9,11 +9,11 @@ test("times are the same in every form, fast or not", () => {
     "2021-03-04T05:06:07Z",
     "2021-03-04T05:06:07.891Z",
     "2021-03-04T05:06:07.891234Z",
-    "1601-01-01T00:00:00.000001Z",
+    "1701-01-01T00:00:00.000001Z",
   ];
   for (const text of known) assert.equal(microsOf(text), Number(parseTimestamp(text)), text);
   const date = fc.date({
-    min: new Date("1600-01-01T00:00:00Z"),
+    min: new Date("1700-01-01T00:00:00Z"),
     max: new Date("2200-01-01T00:00:00Z"),
     noInvalidDate: true,
   });
@@ -24,6 +24,8 @@ test("times are the same in every form, fast or not", () => {
   fc.assert(property);
 });
 
-test("what cannot be counted any more is the latest time", () => {
+test("what cannot be counted any more is the earliest or the latest time", () => {
+  for (const text of ["0001-01-01T00:00:00Z", "1601-01-01T00:00:00.000001Z"])
+    assert.equal(microsOf(text), Number.MIN_SAFE_INTEGER);
   assert.equal(microsOf("9999-12-31T23:59:59.999999Z"), Number.MAX_SAFE_INTEGER);
 });

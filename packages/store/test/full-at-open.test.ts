@@ -40,11 +40,12 @@ async function resume(store: Store, ballast: string): Promise<void> {
 }
 
 /** A log of 100 records in a folder of its own; `killed`: as a process that was killed leaves it. */
-async function makeLog(path: string, killed: boolean): Promise<void> {
+async function makeLog(path: string, killed: boolean, use?: (store: Store) => void): Promise<void> {
   const folder = join(path, "..");
   mkdirSync(folder);
   const store = await Store.open({ path });
   await store.append(indicators(100));
+  use?.(store);
   await store.flush();
   const copy = `${folder}-copy`;
   if (killed) cpSync(folder, copy, { recursive: true });
@@ -126,5 +127,33 @@ for (const makesLog of canMount ? [true, false] : []) {
     assert.equal(again.state, "ok");
     assert.equal((await again.statistics()).records, makesLog ? 100 : 0);
     assert.equal((await again.append([indicator(1)])).first, makesLog ? 101 : 1);
+  });
+}
+
+for (const readable of canMount ? [true, false] : []) {
+  test(`cursors of a log that ${readable ? "can" : "cannot"} be read until there is room`, async (t) => {
+    const folder = mountSmall(t);
+    assert.ok(folder !== undefined);
+    const path = join(folder, "log", "log.db");
+    await makeLog(path, !readable, (store) => {
+      store.setCursor("kept", 5);
+      store.setCursor("changed", 6);
+    });
+    // A write-ahead log without the file by which readers share it cannot be read on a full disk.
+    if (!readable) rmSync(`${path}-shm`);
+    const ballast = fill(folder);
+    const { store } = await openStalled(t, path);
+    assert.equal(store.cursor("kept"), readable ? 5 : 0);
+    store.setCursor("changed", 7);
+    store.setCursor("new", 8);
+    // Everything set before is sent with a question, whatever its answer.
+    await store.statistics().catch(() => undefined);
+    await resume(store, ballast);
+    const values = (of: Store): number[] => ["kept", "changed", "new"].map((name) => of.cursor(name));
+    assert.deepEqual(values(store), [5, 7, 8]);
+    await store.close();
+    const again = await Store.open({ path });
+    t.after(() => again.close());
+    assert.deepEqual(values(again), [5, 7, 8]);
   });
 }

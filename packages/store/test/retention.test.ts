@@ -185,3 +185,17 @@ test("a limit that was lowered shortens the file", async (t) => {
   const again = await openStore(t, { path });
   assert.ok((await again.statistics()).fileBytes < usedBytes / 2);
 });
+
+test("a log that is closed in the middle of pruning leaves nobody waiting", async (t) => {
+  const store = await openStore(t, { maxAge: 1000 });
+  await store.append(indicators(20_000));
+  await store.flush();
+  const pruning = store.prune().then(
+    () => "pruned",
+    ({ code }) => code,
+  );
+  await store.close();
+  // It may just have been through.
+  assert.ok(["pruned", "TB_STORE_CLOSED"].includes(await pruning));
+  assert.equal(store.state, "closed");
+});

@@ -1,8 +1,13 @@
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { test } from "node:test";
 import fc from "fast-check";
+import { openWriter } from "../src/worker/database.ts";
 import { hashOf } from "../src/worker/hash.ts";
+import { Indexer } from "../src/worker/indexer.ts";
+import { StateRow } from "../src/worker/state.ts";
 import { at, WaitingRows } from "../src/worker/waiting-rows.ts";
+import { folderOf } from "./support.ts";
 
 /** Few keys and many rows, so that chains and buckets are long; and many keys. */
 const row = fc.record({
@@ -40,4 +45,30 @@ test("rows that wait are found by key and by value, and sorted, as a list is", (
     }),
     { numRuns: 60 },
   );
+});
+
+test("the newest waiting state of an object is found without a look at each of its rows", (t) => {
+  const { database, close } = openWriter(join(folderOf(t), "log.db"));
+  t.after(close);
+  const indexer = new Indexer(database, new StateRow(database));
+  const states = 1000;
+  for (let seq = 1; seq <= states; seq++) indexer.add(seq, 7, states - seq, null);
+  const looks: number[] = [];
+  const look = (isSame: boolean) => (seq: number) => {
+    looks.push(seq);
+    return isSame;
+  };
+  assert.deepEqual(indexer.newestOf(7, 0, states, look(true)), { seq: 1, modified: 999 });
+  // Neither what retention has removed, nor what came later than asked for.
+  assert.deepEqual(indexer.newestOf(7, 10, states, look(true)), { seq: 11, modified: 989 });
+  indexer.add(states + 1, 7, 5000, null);
+  assert.deepEqual(indexer.newestOf(7, 0, states, look(true)), { seq: 1, modified: 999 });
+  assert.deepEqual(looks, [1, 11, 1]);
+  // Rows of another object with the same hash.
+  assert.deepEqual(
+    indexer.newestOf(7, 0, states, (seq) => seq > 3),
+    { seq: 4, modified: 996 },
+  );
+  assert.equal(indexer.newestOf(7, 0, states, look(false)), undefined);
+  assert.equal(indexer.newestOf(8, 0, states, look(true)), undefined);
 });

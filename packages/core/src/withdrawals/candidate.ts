@@ -19,11 +19,11 @@ export interface Candidate {
 /** Length of `YYYY-MM-DDTHH:MM:SS.mmmZ`, which Date reads, and reads much faster. */
 const MILLISECOND_FORM_LENGTH = 24;
 
-/** Microseconds since the epoch, as the durable log counts them: times after the year 2255 are one. */
+/** Microseconds since the epoch, as the durable log counts them: times before the year 1685 are one, and those after 2255. */
 export function microsOf(timestamp: string): number {
   const millis = timestamp.length === MILLISECOND_FORM_LENGTH ? Date.parse(timestamp) : Number.NaN;
   const micros = Number.isNaN(millis) ? Number(parseTimestamp(timestamp) ?? 0n) : millis * 1_000;
-  return Math.min(micros, Number.MAX_SAFE_INTEGER);
+  return Math.max(Number.MIN_SAFE_INTEGER, Math.min(micros, Number.MAX_SAFE_INTEGER));
 }
 
 /** Milliseconds since the epoch. */

@@ -21,7 +21,7 @@ export interface Row {
   readonly stixId: string;
   readonly messageId: string;
   readonly source: string;
-  /** Microseconds, at most Number.MAX_SAFE_INTEGER. */
+  /** Microseconds, a safe integer. */
   readonly modified: number;
   /** Milliseconds. */
   readonly validUntil: number | null;
@@ -98,9 +98,13 @@ const SECOND_FORM = 20;
 const MILLISECOND_FORM = 24;
 const MICROSECOND_FORM = 27;
 
-/** Microseconds since the epoch; after the year 2255 all the same. Of validated timestamps, so that they exist. */
+/**
+ * Microseconds since the epoch; before the year 1685 and after 2255 all the same, since SQLite gives no others as numbers.
+ * Of validated timestamps, so that they exist.
+ */
 export function microsOf(text: string): number {
-  return Math.min(usualMicros(text) ?? Number(parseTimestamp(text) ?? 0n), Number.MAX_SAFE_INTEGER);
+  const micros = usualMicros(text) ?? Number(parseTimestamp(text) ?? 0n);
+  return Math.max(Number.MIN_SAFE_INTEGER, Math.min(micros, Number.MAX_SAFE_INTEGER));
 }
 
 /** A good deal faster than `parseTimestamp`; undefined for other forms. */

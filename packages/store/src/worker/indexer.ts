@@ -19,6 +19,12 @@ interface Run {
   finished: boolean;
 }
 
+/** A state of an object among the rows that wait. */
+export interface WaitingState {
+  readonly seq: number;
+  readonly modified: number;
+}
+
 /** A row as it is read again. */
 interface Unread {
   readonly seq: number;
@@ -148,22 +154,25 @@ export class Indexer {
   }
 
   /**
-   * Is there a later state of the same object among the rows that wait? Positions above `until` do not count.
-   * @param isSame whether the row at a position is of the same object, and not one with the same hash
+   * The newest state of an object among the rows that wait, at positions in (`floor`, `until`].
+   * @param isSame whether the row at a position is of this object, and not one with the same hash, or gone
    */
-  hasNewer(key: number, modified: number, seq: number, until: number, isSame: (seq: number) => boolean): boolean {
+  newestOf(key: number, floor: number, until: number, isSame: (seq: number) => boolean): WaitingState | undefined {
+    let newest: WaitingState | undefined;
+    // One object may have very many states: one walk, and without an object for each.
     for (const waiting of this.#waiting()) {
       for (const row of waiting.ofKey(key)) {
-        const [itsModified, itsSeq] = [at(waiting.modified, row), at(waiting.seq, row)];
-        const newer = itsModified > modified || (itsModified === modified && itsSeq > seq);
-        if (newer && itsSeq <= until && isSame(itsSeq)) return true;
+        const [seq, modified] = [at(waiting.seq, row), at(waiting.modified, row)];
+        if (seq > floor && seq <= until && isLater(modified, seq, newest)) newest = { seq, modified };
       }
     }
-    return false;
+    if (newest === undefined || isSame(newest.seq)) return newest;
+    const others = this.positionsOfKey(key).filter(({ seq }) => seq > floor && seq <= until);
+    return others.sort((a, b) => b.modified - a.modified || b.seq - a.seq).find(({ seq }) => isSame(seq));
   }
 
   /** Waiting positions of an id. */
-  positionsOfKey(key: number): { readonly seq: number; readonly modified: number }[] {
+  positionsOfKey(key: number): WaitingState[] {
     return this.#waiting().flatMap((waiting) =>
       Array.from(waiting.ofKey(key), (row) => ({ seq: at(waiting.seq, row), modified: at(waiting.modified, row) })),
     );
@@ -177,4 +186,9 @@ export class Indexer {
   #waiting(): readonly WaitingRows[] {
     return this.#run === undefined ? [this.#collecting] : [this.#collecting, this.#run.waiting];
   }
+}
+
+/** Is a state with this `modified` and position later than another one? */
+export function isLater(modified: number, seq: number, than: WaitingState | undefined): boolean {
+  return than === undefined || modified > than.modified || (modified === than.modified && seq > than.seq);
 }

@@ -6,7 +6,7 @@ import type { Row } from "../codec/entries.ts";
 import type { Answer, Request } from "../protocol.ts";
 import type { ObjectState } from "../records.ts";
 import { hashOf } from "./hash.ts";
-import type { Indexer } from "./indexer.ts";
+import { type Indexer, isLater, type WaitingState } from "./indexer.ts";
 import { numberOf } from "./schema.ts";
 import type { StateRow } from "./state.ts";
 
@@ -204,13 +204,16 @@ export class Reader {
   /** Leaves out rows that one waiting for the indexes makes old. */
   *#newest(rows: Iterable<Row & { readonly key: number }>, until: number): Generator<Row> {
     const stixIdAt = this.#prepared("SELECT stix_id FROM log WHERE seq = ?");
-    const indexer = this.#indexer;
+    const { floor } = this.#state;
+    const known = new Map<string, WaitingState | undefined>();
     for (const row of rows) {
-      const isSame = (seq: number): boolean => {
-        const [id] = (stixIdAt.get(seq) ?? []) as unknown as string[];
-        return id === row.stixId;
-      };
-      if (!indexer.hasNewer(row.key, row.modified, row.position, until, isSame)) yield row;
+      const { key, stixId, modified, position } = row;
+      if (!known.has(stixId)) {
+        const isSame = (seq: number): boolean => (stixIdAt.get(seq) as readonly unknown[] | undefined)?.[0] === stixId;
+        known.set(stixId, this.#indexer.newestOf(key, floor, until, isSame));
+      }
+      const newest = known.get(stixId);
+      if (newest === undefined || !isLater(newest.modified, newest.seq, { modified, seq: position })) yield row;
     }
   }
 

@@ -53,6 +53,8 @@ export class WaitingLog implements ServedLog {
   #reading: ServedLog | StoreError | undefined;
   /** The log when it is open for writing. */
   #log: ServedLog | undefined;
+  /** Set while it was not. */
+  readonly #cursors = new Map<string, number>();
 
   constructor(settings: Settings, error: StoreError, lock: DatabaseSync | undefined, parts: WaitingParts) {
     this.#settings = settings;
@@ -87,7 +89,8 @@ export class WaitingLog implements ServedLog {
   }
 
   setCursors(cursors: CursorValues): void {
-    this.#log?.setCursors(cursors);
+    if (this.#log !== undefined) this.#log.setCursors(cursors);
+    else for (const [name, value] of cursors) this.#cursors.set(name, value);
   }
 
   afterAnswer(): void {
@@ -130,9 +133,10 @@ export class WaitingLog implements ServedLog {
       this.#failed(storeError(error, this.#settings.path));
       return undefined;
     }
-    const { next, reserved, logId } = this.#log.opened();
-    this.#parts.tell({ kind: "resumed", next, reserved, logId });
+    const { next, reserved, logId, cursors } = this.#log.opened();
+    this.#parts.tell({ kind: "resumed", next, reserved, logId, cursors });
     this.#parts.tell({ kind: "state", state: "ok" });
+    this.#log.setCursors([...this.#cursors]);
     return this.#log;
   }
 

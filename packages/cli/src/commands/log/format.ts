@@ -55,6 +55,7 @@ export function recordJson(record: LogRecord): string {
   const about = { position: record.position, receivedAt: timeText(record.receivedAt), source: record.source };
   // A custom property of the same name is the object's own, and a name stands only once.
   const own = Object.entries(about).filter(([name]) => !text.includes(`"${name}"`) || !hasMember(text, name));
+  if (own.length === 0) return text;
   return `${JSON.stringify(Object.fromEntries(own)).slice(0, -1)},${text.slice(1)}`;
 }
 

@@ -2,7 +2,7 @@
 import { once } from "node:events";
 import { type FileHandle, open, rm } from "node:fs/promises";
 import { CommandError } from "../../exit.ts";
-import { safe } from "../../terminal.ts";
+import { safe, shown } from "../../terminal.ts";
 
 export interface Output {
   /** Waits where the reader or the disk is slow. */
@@ -20,7 +20,7 @@ export async function openOutput(file: string | undefined): Promise<Output> {
 
 const STANDARD_OUTPUT: Output = {
   async write(text) {
-    if (!process.stdout.write(text)) await once(process.stdout, "drain");
+    if (!process.stdout.write(shown(text))) await once(process.stdout, "drain");
   },
   async finish() {},
   async discard() {},
