@@ -52,6 +52,8 @@ const MOST_FILTER = 64 * 1024;
 /** More marks than this do not wait for a log that cannot be written, and not more subscriptions than that. */
 const MOST_MARKS = 1000;
 const MOST_SUBSCRIPTIONS = 10_000;
+/** ... whose topics and filters together have more characters than this. */
+const MOST_WAITING = 8 * 1024 * 1024;
 
 /** The main thread's side of the receipts. */
 export class ReceiptQueue implements Receipts {
@@ -59,6 +61,8 @@ export class ReceiptQueue implements Receipts {
   #events: ReceiptEvent[] = [];
   #marks = 0;
   #opens = 0;
+  /** Characters of the topics and filters of the subscriptions that wait. */
+  #waiting = 0;
   #next = 1;
   /** Opened and not yet closed. */
   readonly #open = new Set<number>();
@@ -73,18 +77,16 @@ export class ReceiptQueue implements Receipts {
   open({ plugin, name, topics, filter, start }: ReceiptSubscription): number {
     const id = this.#next++;
     if (this.#state === "off" || this.#opens >= MOST_SUBSCRIPTIONS || !isCount(start)) return id;
-    this.#opens += 1;
-    this.#open.add(id);
-    this.#push({
-      kind: "open",
-      id,
-      plugin: plugin.slice(0, MOST_NAME),
-      name: name.slice(0, MOST_NAME),
+    if (this.#waiting >= MOST_WAITING) return id;
+    const wanted = {
       topics: JSON.stringify(topics.slice(0, MOST_TOPICS).map((topic) => topic.slice(0, MOST_NAME))),
       filter: jsonOf(filter),
-      start,
-      at: Date.now(),
-    });
+    };
+    this.#opens += 1;
+    this.#waiting += wanted.topics.length + (wanted.filter?.length ?? 0);
+    this.#open.add(id);
+    const named = { plugin: plugin.slice(0, MOST_NAME), name: name.slice(0, MOST_NAME) };
+    this.#push({ kind: "open", id, ...named, ...wanted, start, at: Date.now() });
     return id;
   }
 
@@ -137,6 +139,7 @@ export class ReceiptQueue implements Receipts {
     this.#events = [];
     this.#marks = 0;
     this.#opens = 0;
+    this.#waiting = 0;
   }
 }
 

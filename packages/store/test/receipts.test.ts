@@ -258,3 +258,17 @@ test("marks do not pile up while the log cannot be written, nonsense is left out
   queue.flush();
   assert.equal(sent.length, 1 + 1000);
 });
+
+test("subscriptions with very many topics do not pile up while the log cannot be written", () => {
+  const sent: ReceiptEvent[] = [];
+  const queue = new ReceiptQueue((events) => sent.push(...events));
+  queue.stateIs("stalled");
+  const topics = Array.from({ length: 1_000 }, (_, index) => `${index}`.padEnd(300, "x"));
+  for (let index = 0; index < 200; index++) queue.open(subscription(`number ${index}`, { topics }));
+  queue.stateIs("ok");
+  queue.flush();
+  assert.ok(sent.length > 20 && sent.length < 40, `${sent.length}`);
+  queue.open(subscription("later", { topics }));
+  queue.flush();
+  assert.equal(sent.at(-1)?.kind === "open" && sent.at(-1)?.kind, "open");
+});

@@ -10,6 +10,7 @@ export class StateRow {
   floor = 0;
   records = 0;
   readonly #read: StatementSync;
+  #write: StatementSync | undefined;
   readonly #database: DatabaseSync;
 
   constructor(database: DatabaseSync) {
@@ -28,8 +29,8 @@ export class StateRow {
   }
 
   save(): void {
-    this.#database
-      .prepare("UPDATE state SET reserved = ?, indexed = ?, floor = ?, records = ?")
-      .run(this.reserved, this.indexed, this.floor, this.records);
+    // Prepared when it is needed: a log that is only read cannot.
+    this.#write ??= this.#database.prepare("UPDATE state SET reserved = ?, indexed = ?, floor = ?, records = ?");
+    this.#write.run(this.reserved, this.indexed, this.floor, this.records);
   }
 }
