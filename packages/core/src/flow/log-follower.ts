@@ -3,7 +3,7 @@ import { parseTimestamp, type StixType } from "@threatbus/stix";
 import type { DurableLog } from "../contracts/log.ts";
 import type { Message, StixMessage } from "../contracts/message.ts";
 import type { MessageFilter } from "../subscriptions/filter.ts";
-import { loggedMessage } from "./logged-message.ts";
+import { loggedMessage, passingMessages } from "./logged-message.ts";
 import { Waiters } from "./waiters.ts";
 
 /** The queue that a follower fills. */
@@ -244,7 +244,8 @@ export class LogFollower {
     this.#again = Number.POSITIVE_INFINITY;
     const { records, last, end, skipped } = await this.#log.read({ after: before, limit: READ_LIMIT, ...wanted });
     if (skipped > 0) this.#report.pruned(skipped);
-    for (const record of records) await this.#take(loggedMessage(record));
+    const messages = await passingMessages(records.map(loggedMessage), this.#queue.filter);
+    for (const message of messages) await this.#take(message);
     this.#readTo = Math.min(Math.max(last, before + skipped), this.#again);
     if (this.#queue.closed || (this.#unrouted === 0 && this.#readTo >= this.#offered)) return this.#goLive();
     // What is behind is not on disk, which may be full: it can be read when it is. Or the queue waits for its routes.
@@ -253,7 +254,6 @@ export class LogFollower {
   }
 
   async #take(message: StixMessage): Promise<void> {
-    if (this.#queue.filter?.matches(message) === false) return;
     while (!this.#queue.closed) {
       // A snapshot that is asked for meanwhile goes first: it would bring back older states of what was read.
       if (this.#histories > 0) await this.#changed.wait();

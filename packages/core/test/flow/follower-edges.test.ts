@@ -4,7 +4,9 @@ import { test } from "node:test";
 import type { OutqOptions } from "../../src/contracts/app-plugin.ts";
 import type { StixMessage } from "../../src/contracts/message.ts";
 import { LogWriter } from "../../src/flow/log-writer.ts";
+import { loggedMessage, passingMessages } from "../../src/flow/logged-message.ts";
 import { Outq } from "../../src/flow/outq.ts";
+import { compileFilter } from "../../src/subscriptions/filter.ts";
 import { indicator, settle } from "../messages.ts";
 import { SlowLog } from "./slow-log.ts";
 
@@ -138,6 +140,22 @@ test("what is taken and not done of a snapshot holds the position, whatever over
   assert.equal(queue.handedTo, undefined);
   queue.taskDone(2);
   assert.equal(queue.handedTo, 0);
+});
+
+test("the few that pass a filter do not keep the memory of everything that was read with them", async () => {
+  const log = new SlowLog();
+  const shared = Buffer.alloc(1024 * 1024);
+  const [one] = await logged(log, [indicator({ x_order: 1, confidence: 80 })]);
+  assert.ok(one !== undefined);
+  const record = log.records[0];
+  assert.ok(record !== undefined);
+  one.bytes.copy(shared);
+  const view = loggedMessage({ ...record, bytes: shared.subarray(0, one.bytes.length) });
+  const filter = compileFilter({ min_confidence: 50 });
+  const [passed] = await passingMessages([view], filter);
+  assert.ok(passed !== undefined);
+  shared.fill(0);
+  assert.deepEqual([passed.bytes, passed.stix.bytes], [one.bytes, one.bytes]);
 });
 
 test("an onProgress that throws is reported, and harms nobody", async () => {
