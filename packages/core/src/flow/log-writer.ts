@@ -14,7 +14,7 @@ export interface LogWriterOptions {
 }
 
 /** What was entered. */
-export interface Entered {
+interface Entered {
   readonly last: number;
   readonly entered: readonly StixMessage[];
 }

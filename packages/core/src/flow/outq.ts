@@ -160,7 +160,8 @@ export class Outq implements DeliveryQueue, Source<Message> {
   }
 
   room(): RoomWait | undefined {
-    if (!this.#isFilled(1) || this.#queue.closed) return undefined;
+    // What a queue that is behind has no room for is in the log: nobody need wait for it.
+    if (!this.#isFilled(1) || this.#queue.closed || this.isBehind) return undefined;
     const started = this.#now();
     const allowance = this.#patience.allowance(started, this.#lastProgress);
     if (allowance <= 0) return undefined;

@@ -217,3 +217,18 @@ test("a queue goes live when its topics are routed: what comes in before that is
   for (const message of await logged(log, numbered(1, 5))) queue.offer(message);
   assert.deepEqual(await takeAll(queue), [5]);
 });
+
+test("nobody waits for a queue that is behind", async () => {
+  const log = new SlowLog();
+  const queue = queueOf(log);
+  queue.follow(["indicator"], undefined);
+  const messages = await logged(log, numbered(20));
+  for (const message of messages.slice(0, 4)) queue.offer(message);
+  const wait = queue.room();
+  assert.ok(wait !== undefined);
+  for (const message of messages.slice(4)) queue.offer(message);
+  assert.equal(queue.isBehind, true);
+  assert.equal(queue.room(), undefined);
+  assert.deepEqual(await takeAll(queue), range(20));
+  await wait.over;
+});
