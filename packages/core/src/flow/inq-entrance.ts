@@ -14,6 +14,9 @@ export interface EntranceLog {
 /** Hears of messages that are in the inq. */
 export type Accepted = (message: Message) => void;
 
+/** Is a message still to be put, now that nothing else can come before it? */
+export type Wanted = (message: Message) => boolean;
+
 /**
  * The way into the inq. With a durable log a message enters the log first, in the very order of the inq: so positions
  * follow the order of delivery, and what was accepted is safe although no backbone has seen it yet.
@@ -38,9 +41,14 @@ export class InqEntrance {
   }
 
   /** Resolves when all are accepted: in the inq, and as safe as the log promises. Rejects like JoinableQueue.put. */
-  async putMany(messages: readonly Message[], accepted: Accepted, signal?: AbortSignal): Promise<void> {
-    if (this.#log === undefined) await this.#putAll(messages, accepted, signal);
-    else await this.#enter(messages, this.#log, accepted, signal);
+  async putMany(
+    messages: readonly Message[],
+    accepted: Accepted,
+    signal?: AbortSignal,
+    wanted?: Wanted,
+  ): Promise<void> {
+    if (this.#log === undefined) await this.#putAll(wanted ? messages.filter(wanted) : messages, accepted, signal);
+    else await this.#enter(messages, this.#log, accepted, signal, wanted);
   }
 
   async #putAll(messages: readonly Message[], accepted: Accepted, signal?: AbortSignal): Promise<void> {
@@ -56,10 +64,17 @@ export class InqEntrance {
     }
   }
 
-  async #enter(messages: readonly Message[], { log, writer }: EntranceLog, accepted: Accepted, signal?: AbortSignal) {
+  async #enter(
+    all: readonly Message[],
+    { log, writer }: EntranceLog,
+    accepted: Accepted,
+    signal?: AbortSignal,
+    wanted?: Wanted,
+  ): Promise<void> {
     let last = 0;
     await this.#takeTurn(signal);
     try {
+      const messages = wanted ? all.filter(wanted) : all;
       for (let next = 0; next < messages.length; ) {
         const part = messages.slice(next, next + (await this.#room(messages, next, signal)));
         last = Math.max(last, (await writer.enter(part)).last);

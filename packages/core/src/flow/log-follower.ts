@@ -3,7 +3,7 @@ import { parseTimestamp, type StixType } from "@threatbus/stix";
 import type { DurableLog } from "../contracts/log.ts";
 import type { Message, StixMessage } from "../contracts/message.ts";
 import type { MessageFilter } from "../subscriptions/filter.ts";
-import { loggedMessage, stixIdOf } from "./logged-message.ts";
+import { loggedMessage, passingMessages, stixIdOf } from "./logged-message.ts";
 import { Waiters } from "./waiters.ts";
 
 /** The queue that a follower fills. */
@@ -49,6 +49,7 @@ export class LogFollower {
   readonly #report: FollowerReport;
   /** Types to read; the queue has no topic for others. */
   #types: readonly StixType[] = [];
+  #hasBegun = false;
   #start = 0;
   /** Highest position that was offered, and the highest before that one. */
   #offered = 0;
@@ -57,10 +58,14 @@ export class LogFollower {
   #liveTo = 0;
   /** From there up to here they came from the log. */
   #readTo = 0;
+  /** While something is read: the next reading has to begin behind this. */
+  #again = Number.POSITIVE_INFINITY;
   /** What was offered from here on, while behind, is owed. */
   #owedFrom = 0;
   #owed = 0;
   #behind = false;
+  /** Subscriptions in the past that are not routed to the queue yet. */
+  #unrouted = 0;
   /** Snapshots on their way. */
   #histories = 0;
   readonly #fresh = new Map<string, string>();
@@ -94,11 +99,13 @@ export class LogFollower {
   /**
    * Before the queue gets its first message; again when it gets further topics.
    * @param from the position to begin behind; undefined: with what comes from now on
+   * @param routed resolves when messages of these types are offered: those that come before that are read, too
    */
-  begin(types: readonly StixType[], from: number | undefined): void {
+  begin(types: readonly StixType[], from: number | undefined, routed?: Promise<void>): void {
     this.#types = types;
     const { last } = this.#log;
-    if (this.#start === 0 && this.#offered === 0) {
+    if (!this.#hasBegun) {
+      this.#hasBegun = true;
       this.#start = from ?? last;
       // What was accepted before and is on its way is welcome, unless it is what the subscriber has had already.
       this.#liveTo = from === undefined ? last : 0;
@@ -106,11 +113,25 @@ export class LogFollower {
       this.#offered = this.#start;
       this.#offeredBefore = this.#start;
     }
-    if (from === undefined || from >= last || this.#behind) return;
-    this.#readTo = from;
+    if (from === undefined || types.length === 0 || (from >= last && routed === undefined)) return;
     this.#liveTo = 0;
     this.#offered = Math.max(this.#offered, last);
+    if (routed !== undefined) this.#awaitRoutes(routed);
+    if (this.#behind) {
+      this.#readAgain(from);
+      return;
+    }
+    this.#readTo = from;
     this.#lag(last);
+  }
+
+  #awaitRoutes(routed: Promise<void>): void {
+    this.#unrouted += 1;
+    void routed.then(() => {
+      this.#unrouted -= 1;
+      this.#offered = Math.max(this.#offered, this.#log.last);
+      this.#changed.wakeAll();
+    });
   }
 
   /** Is this message to be taken now? False: it was read from the log, or will be. */
@@ -139,8 +160,11 @@ export class LogFollower {
     // Usually what was offered before; where messages come out of order, rather twice than not at all.
     const taken = Math.min(this.#offeredBefore, position - 1);
     this.#liveTo = taken;
+    if (this.#behind) {
+      this.#readAgain(taken);
+      return true;
+    }
     this.#readTo = taken;
-    if (this.#behind) return true;
     this.#lag(taken);
     this.#owed += 1;
     return true;
@@ -174,8 +198,10 @@ export class LogFollower {
     while (this.#behind || this.#histories > 0) await this.#changed.wait(signal);
   }
 
-  /** The queue was closed. */
+  /** The queue was closed, and what is owed was counted. */
   end(): void {
+    this.#behind = false;
+    this.#owed = 0;
     this.#fresh.clear();
     this.#changed.wakeAll();
   }
@@ -185,6 +211,11 @@ export class LogFollower {
     this.#owedFrom = owedFrom;
     this.#owed = 0;
     void this.#catchUp();
+  }
+
+  #readAgain(from: number): void {
+    this.#readTo = Math.min(this.#readTo, from);
+    this.#again = Math.min(this.#again, from);
   }
 
   async #catchUp(): Promise<void> {
@@ -210,22 +241,28 @@ export class LogFollower {
     const [type, other] = this.#types;
     const wanted = type === undefined || other !== undefined ? {} : { type };
     const before = this.#readTo;
+    this.#again = Number.POSITIVE_INFINITY;
     const { records, last, end, skipped } = await this.#log.read({ after: before, limit: READ_LIMIT, ...wanted });
     // A snapshot has begun meanwhile, and may be older than this.
     if (this.#histories > 0 && !this.#queue.closed) return false;
     if (skipped > 0) this.#report.pruned(skipped);
-    for (const record of records) await this.#take(loggedMessage(record));
-    this.#readTo = Math.max(last, before + skipped);
-    if (this.#queue.closed || this.#readTo >= this.#offered) return this.#goLive();
-    // What is behind is not on disk, which may be full: it can be read when it is.
-    if (end && this.#readTo === before) await this.#whatever(news);
+    const messages = await passingMessages(records.map(loggedMessage), this.#queue.filter);
+    for (const message of messages) await this.#take(message);
+    this.#readTo = Math.min(Math.max(last, before + skipped), this.#again);
+    if (this.#queue.closed || (this.#unrouted === 0 && this.#readTo >= this.#offered)) return this.#goLive();
+    // What is behind is not on disk, which may be full: it can be read when it is. Or the queue waits for its routes.
+    if (end && this.#readTo === before && this.#again > before) await this.#whatever(news);
     return false;
   }
 
   async #take(message: StixMessage): Promise<void> {
-    if (this.#queue.filter?.matches(message) === false) return;
+    while (!this.#queue.closed) {
+      // A snapshot that is asked for meanwhile goes first: it would bring back older states of what was read.
+      if (this.#histories > 0) await this.#changed.wait();
+      else if (!this.#queue.tryPut(message)) await this.#queue.low();
+      else break;
+    }
     if ((message.position ?? 0) > this.#owedFrom) this.#owed -= 1;
-    while (!this.#queue.closed && !this.#queue.tryPut(message)) await this.#queue.low();
   }
 
   /** Tries again, or gives up: the queue goes on live, and what it could not read is counted as lost. */

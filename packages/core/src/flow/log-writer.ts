@@ -13,10 +13,17 @@ export interface LogWriterOptions {
   readonly onDrop: (count: number) => void;
 }
 
+/** What was entered. */
+interface Entered {
+  readonly last: number;
+  readonly entered: readonly StixMessage[];
+}
+
 /** Enters STIX messages into the durable log, each once, and gives them their positions. */
 export class LogWriter {
   readonly #options: LogWriterOptions;
   readonly #positions = new Map<string, number>();
+  #turn: Promise<unknown> = Promise.resolve();
 
   constructor(options: LogWriterOptions) {
     this.#options = options;
@@ -26,13 +33,32 @@ export class LogWriter {
    * Messages of other types, and those that have a position, are left as they are.
    * @returns those that had not been entered before, and the highest position that was given (0: none was)
    */
-  async enter(messages: readonly Message[]): Promise<{ readonly last: number; readonly entered: readonly Message[] }> {
-    const { log, deduplicate, onDrop } = this.#options;
+  async enter(messages: readonly Message[]): Promise<Entered> {
     const fresh = messages.filter(isUnplaced);
-    const entries = deduplicate ? fresh.filter((message) => !this.#recognise(message)) : fresh;
+    if (!this.#options.deduplicate) return this.#append(fresh);
+    // One after the other: the log may lag behind, and what it is being given is not known before it has it.
+    const entering = this.#turn.then(() => this.#enterOnce(fresh));
+    this.#turn = entering.catch(() => undefined);
+    return entering;
+  }
+
+  async #enterOnce(messages: readonly StixMessage[]): Promise<Entered> {
+    const entries = new Map<string, StixMessage>();
+    const repeated: StixMessage[] = [];
+    for (const message of messages) {
+      if (this.#recognise(message)) continue;
+      if (entries.has(message.id)) repeated.push(message);
+      else entries.set(message.id, message);
+    }
+    const entered = await this.#append([...entries.values()]);
+    for (const message of repeated) this.#recognise(message);
+    return entered;
+  }
+
+  async #append(entries: readonly StixMessage[]): Promise<Entered> {
     if (entries.length === 0) return { last: 0, entered: entries };
-    const { first, last, dropped } = await log.append(entries);
-    if (dropped.length > 0) onDrop(dropped.length);
+    const { first, last, dropped } = await this.#options.log.append(entries);
+    if (dropped.length > 0) this.#options.onDrop(dropped.length);
     this.#place(entries, first, new Set(dropped));
     return { last, entered: entries };
   }

@@ -1,8 +1,12 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { type ParsedStix, parseStix, type StixObject } from "@threatbus/stix";
 import type { LogRecord } from "../contracts/log.ts";
 import type { StixMessage } from "../contracts/message.ts";
 import { messageOf } from "../errors.ts";
+import type { MessageFilter } from "../subscriptions/filter.ts";
 
+/** Milliseconds of filtering after which sockets and timers get their turn: each message is parsed. */
+const SLICE = 5;
 /** It was accepted with the limits of the plugin that took it in; the log may hold larger ones than the defaults allow. */
 const NO_LIMITS = { maxBytes: Number.POSITIVE_INFINITY, maxDepth: 1_000, maxValues: Number.POSITIVE_INFINITY };
 
@@ -12,7 +16,7 @@ class LoggedMessage {
   readonly id: string;
   readonly source: string;
   readonly receivedAt: number;
-  readonly bytes: Buffer;
+  bytes: Buffer;
   readonly position: number | undefined;
   readonly stixId: string;
   #stix: ParsedStix | undefined;
@@ -31,6 +35,12 @@ class LoggedMessage {
   get stix(): ParsedStix {
     this.#stix ??= this.#parsed();
     return this.#stix;
+  }
+
+  /** Copies the bytes: those few that pass a filter must not keep the memory of everything that was read with them. */
+  detach(): void {
+    this.bytes = Buffer.from(this.bytes);
+    if (this.#stix !== undefined) this.#stix = { ...this.#stix, bytes: this.bytes };
   }
 
   #parsed(): ParsedStix {
@@ -59,4 +69,24 @@ export function historicMessage(record: LogRecord): StixMessage {
 /** The id of a message's object. A message out of the log is not parsed for it. */
 export function stixIdOf(message: StixMessage): string {
   return message instanceof LoggedMessage ? message.stixId : message.stix.object.id;
+}
+
+/** Those messages out of the log that pass a filter; many are looked at in several turns of the event loop. */
+export async function passingMessages(
+  messages: readonly StixMessage[],
+  filter: MessageFilter | undefined,
+): Promise<readonly StixMessage[]> {
+  if (filter === undefined) return messages;
+  const passed: StixMessage[] = [];
+  let turnBegan = performance.now();
+  for (const message of messages) {
+    if (filter.matches(message)) {
+      if (message instanceof LoggedMessage) message.detach();
+      passed.push(message);
+    }
+    if (performance.now() - turnBegan < SLICE) continue;
+    await nextTurn();
+    turnBegan = performance.now();
+  }
+  return passed;
 }

@@ -34,7 +34,8 @@ export class OutqProgress {
 
   /** The oldest messages in the queue were dropped: nobody will take them. */
   dropped(count: number): void {
-    this.#hold -= count;
+    // Not what a reader has taken of the snapshot, and not what came behind it.
+    this.#hold -= Math.min(count, Math.max(0, this.#hold - this.#taken));
   }
 
   taken(messages: readonly Message[]): void {

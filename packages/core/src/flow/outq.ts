@@ -36,7 +36,7 @@ export interface OutqEnvironment {
   readonly onDone?: (count: number, queue: Outq) => void;
   /** Where messages are that have no room here, and that came before the subscription. */
   readonly log?: DurableLog | undefined;
-  /** Hears of an `onDisconnect` that threw, and of a log that cannot be read. */
+  /** Hears of an `onDisconnect` or `onProgress` that threw, and of a log that cannot be read. */
   readonly onError?: (error: unknown, queue: Outq) => void;
   readonly patience?: PatienceLimits;
   /** Monotonic milliseconds. */
@@ -138,8 +138,8 @@ export class Outq implements DeliveryQueue, Source<Message> {
   }
 
   /** Begins to follow the log, before the queue is offered anything; see LogFollower. Nothing happens without a log. */
-  follow(types: readonly StixType[], from?: number): void {
-    this.#follower?.begin(types, from);
+  follow(types: readonly StixType[], from?: number, routed?: Promise<void>): void {
+    this.#follower?.begin(types, from, routed);
   }
 
   /** Adds a snapshot from the log, at the reader's pace; see LogFollower. Without a log nothing is added. */
@@ -160,7 +160,8 @@ export class Outq implements DeliveryQueue, Source<Message> {
   }
 
   room(): RoomWait | undefined {
-    if (!this.#isFilled(1) || this.#queue.closed) return undefined;
+    // What a queue that is behind has no room for is in the log: nobody need wait for it.
+    if (!this.#isFilled(1) || this.#queue.closed || this.isBehind) return undefined;
     const started = this.#now();
     const allowance = this.#patience.allowance(started, this.#lastProgress);
     if (allowance <= 0) return undefined;
@@ -236,7 +237,7 @@ export class Outq implements DeliveryQueue, Source<Message> {
       },
       historyEnded: () => {
         this.#progress?.hold(this.#queue.size);
-        if (this.handedTo !== undefined && !this.#queue.closed) this.#onProgress?.();
+        if (this.handedTo !== undefined && !this.#queue.closed) this.#tell(this.#onProgress);
       },
     };
   }
@@ -267,10 +268,14 @@ export class Outq implements DeliveryQueue, Source<Message> {
     this.#disconnected = true;
     this.#drop("disconnected", 1);
     this.close();
+    this.#tell(this.#onDisconnect);
+  }
+
+  /** A backbone is offering, or a snapshot ends: what one plugin throws must not reach the others. */
+  #tell(callback: (() => void) | undefined): void {
     try {
-      this.#onDisconnect?.();
+      callback?.();
     } catch (error) {
-      // A backbone is offering: what one plugin throws must not keep the message from the other queues.
       this.#environment.onError?.(error, this);
     }
   }

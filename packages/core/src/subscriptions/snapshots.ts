@@ -14,7 +14,7 @@ import {
 import type { DeliveryQueue, Inq, SnapshotResults } from "../contracts/queues.ts";
 import { messageOf } from "../errors.ts";
 import { IdMemory } from "../flow/id-memory.ts";
-import { historicMessage } from "../flow/logged-message.ts";
+import { historicMessage, passingMessages } from "../flow/logged-message.ts";
 import { AnswerCheck } from "./answer-check.ts";
 import { LogAnswers } from "./log-answers.ts";
 
@@ -138,8 +138,7 @@ export class Snapshots {
     try {
       for await (const records of parts) {
         if (!this.#open.has(snapshot.id)) return;
-        const messages = records.map(historicMessage);
-        yield filter === undefined ? messages : messages.filter((message) => filter.matches(message));
+        yield await passingMessages(records.map(historicMessage), filter);
       }
     } catch (error) {
       if (this.#stopped.signal.aborted) return;

@@ -107,11 +107,15 @@ export class Subscriptions {
     if (!distinct.every((topic) => typeof topic === "string")) throw new TypeError("a topic must be a string");
     const start = from === undefined ? undefined : await this.#positionOf(from);
     const all = [...(this.#topics.get(queue) ?? []), ...distinct];
-    queue.follow(coveredTypes(all), start);
+    const routed = Promise.withResolvers<void>();
+    queue.follow(coveredTypes(all), start, routed.promise);
     this.#topics.set(queue, all);
     this.#receipts?.open(queue, this.#owners.get(queue) ?? "", all);
-    const { backbones } = this.#options;
-    for (const topic of distinct) for (const backbone of backbones.values()) await backbone.subscribe(topic, queue);
+    try {
+      await this.#beginRoutes(distinct, queue);
+    } finally {
+      routed.resolve();
+    }
     if (!this.#topics.has(queue)) {
       // It was ended while a backbone took its time: nothing may go on being routed to it.
       await this.#endRoutes(distinct, queue);
@@ -158,6 +162,11 @@ export class Subscriptions {
     if (from.kind === "earliest" || from.position > log.last) return oldest;
     const isForeign = from.log !== undefined && from.log !== log.id;
     return isForeign ? oldest : Math.max(oldest, from.position);
+  }
+
+  async #beginRoutes(topics: readonly string[], queue: Outq): Promise<void> {
+    for (const topic of topics)
+      for (const backbone of this.#options.backbones.values()) await backbone.subscribe(topic, queue);
   }
 
   async #endRoutes(topics: readonly string[], queue: Outq): Promise<void> {

@@ -1,11 +1,11 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Registry } from "prom-client";
 import type { ObjectState } from "../contracts/log.ts";
-import type { MessageFactory, StixMessage } from "../contracts/message.ts";
-import type { Inq } from "../contracts/queues.ts";
+import type { IndicatorMessage, Message, MessageFactory, StixMessage } from "../contracts/message.ts";
+import type { Wanted } from "../flow/inq-entrance.ts";
 import type { DropReport } from "../observe/drop-report.ts";
 import { type CounterOf, counter } from "../observe/metrics.ts";
-import { type Candidate, isOvertaken } from "./candidate.ts";
+import { type Candidate, isOvertaken, microsOf } from "./candidate.ts";
 import type { LogAccess } from "./log-access.ts";
 import { areRemoval, removalId, removalOf } from "./removal.ts";
 
@@ -15,9 +15,14 @@ const PART_BYTES = 128 * 1024;
 /** So many message ids are remembered, and up to as many more: a REMOVE may be on its way while the log does not have it yet. */
 const REMEMBERED = 10_000;
 
+/** The way into the inq; `wanted` is asked when the turn of a message has come. */
+export interface WithdrawalInq {
+  putMany(messages: readonly Message[], signal?: AbortSignal, wanted?: Wanted): Promise<void>;
+}
+
 export interface EmissionOptions {
   readonly access: LogAccess;
-  readonly inq: Inq;
+  readonly inq: WithdrawalInq;
   readonly messages: Pick<MessageFactory, "stix">;
   readonly metrics: Registry;
   readonly drops: DropReport;
@@ -30,32 +35,54 @@ export class Emission {
   /** The latest ids, and those before them. */
   #emitted = new Set<string>();
   #before = new Set<string>();
+  /** Indicators that are being withdrawn: `modified` of what came in of them meanwhile, in microseconds. */
+  readonly #overtaking = new Map<string, number>();
 
   constructor(options: EmissionOptions) {
     this.#options = options;
     this.#counter = counter(options.metrics, "threatbus_withdrawals_total");
   }
 
-  /** Waits for room in the inq. Leaves out what the log has a later state of. */
+  /** An indicator came in: its withdrawal may wait for room in the inq just now. */
+  observe({ stix: { object } }: IndicatorMessage): void {
+    if (this.#overtaking.size === 0) return;
+    const known = this.#overtaking.get(object.id);
+    if (known !== undefined) this.#overtaking.set(object.id, Math.max(known, microsOf(object.modified)));
+  }
+
+  /** Waits for room in the inq. Leaves out what has a later state, also one that comes in during the wait. */
   async withdraw(candidates: readonly Candidate[], signal: AbortSignal): Promise<void> {
     for (const part of partsOf(candidates)) {
-      const newest = await this.#newestStates(part);
-      const removals = new Map<string, { readonly message: StixMessage; readonly reason: Candidate["reason"] }>();
-      for (const candidate of part) {
-        if (isOvertaken(candidate, newest?.get(candidate.stixId))) continue;
-        const id = removalId(candidate);
-        const message = this.#isEmitted(id) ? undefined : this.#removal(candidate, id);
-        if (message !== undefined) removals.set(id, { message, reason: candidate.reason });
-      }
-      await this.#options.inq.putMany(
-        [...removals.values()].map(({ message }) => message),
-        signal,
-      );
-      for (const [id, { reason }] of removals) {
-        this.#remember(id);
-        this.#counter.inc({ reason });
+      for (const { stixId } of part) this.#overtaking.set(stixId, Number.NEGATIVE_INFINITY);
+      try {
+        await this.#withdrawPart(part, signal);
+      } finally {
+        this.#overtaking.clear();
       }
       await nextTurn(undefined, { signal });
+    }
+  }
+
+  async #withdrawPart(part: readonly Candidate[], signal: AbortSignal): Promise<void> {
+    const newest = await this.#newestStates(part);
+    const removals = new Map<string, { readonly message: StixMessage; readonly candidate: Candidate }>();
+    for (const candidate of part) {
+      if (isOvertaken(candidate, newest?.get(candidate.stixId))) continue;
+      const id = removalId(candidate);
+      const message = this.#isEmitted(id) ? undefined : this.#removal(candidate, id);
+      if (message !== undefined) removals.set(id, { message, candidate });
+    }
+    const wanted: Wanted = ({ id }) => {
+      const { stixId = "", modified = 0 } = removals.get(id)?.candidate ?? {};
+      if ((this.#overtaking.get(stixId) ?? modified) <= modified) return true;
+      removals.delete(id);
+      return false;
+    };
+    const messages = [...removals.values()].map(({ message }) => message);
+    await this.#options.inq.putMany(messages, signal, wanted);
+    for (const [id, { candidate }] of removals) {
+      this.#remember(id);
+      this.#counter.inc({ reason: candidate.reason });
     }
   }
 

@@ -1,7 +1,6 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { LogRecord } from "../contracts/log.ts";
 import type { IndicatorMessage, Message, MessageFactory, StixMessage } from "../contracts/message.ts";
-import type { Inq } from "../contracts/queues.ts";
 import { StoppableWorker, type WorkerContext } from "../flow/stoppable-worker.ts";
 import { Waiters } from "../flow/waiters.ts";
 import { DropReport } from "../observe/drop-report.ts";
@@ -9,7 +8,7 @@ import { counter } from "../observe/metrics.ts";
 import { candidateOfMessage, candidateOfRecord, millisOf } from "./candidate.ts";
 import { Cursors } from "./cursors.ts";
 import { DueList } from "./due-list.ts";
-import { Emission } from "./emission.ts";
+import { Emission, type WithdrawalInq } from "./emission.ts";
 import { Ends } from "./ends.ts";
 import { LogAccess, type WithdrawalLog } from "./log-access.ts";
 import { isRemoval } from "./removal.ts";
@@ -23,7 +22,7 @@ export interface WallClock {
 
 export interface WithdrawalsOptions extends WorkerContext {
   readonly log: WithdrawalLog | undefined;
-  readonly inq: Inq;
+  readonly inq: WithdrawalInq;
   readonly messages: Pick<MessageFactory, "stix">;
   readonly clock?: WallClock;
   /** How long after the start what ended or came in before it has to wait, in milliseconds; default: not at all. */
@@ -151,6 +150,7 @@ export class Withdrawals extends StoppableWorker {
 
   #observeIndicator(message: IndicatorMessage, now: number): void {
     this.#observePosition(message);
+    this.#emission.observe(message);
     const { object } = message.stix;
     const isRevoked = object.revoked === true;
     if ((!isRevoked && object.valid_until === undefined) || isRemoval(object)) return;

@@ -18,7 +18,12 @@ function folder(t: TestContext): string {
 }
 
 /** A running bus on the log of a folder. */
-async function start(t: TestContext, path: string, options: Partial<StoreOptions> = {}) {
+async function start(
+  t: TestContext,
+  path: string,
+  options: Partial<StoreOptions> = {},
+  inner = new TestBackbone("inner", []),
+) {
   const app = new TestApp("app", []);
   const opened: Store[] = [];
   const openLog = async () => {
@@ -26,7 +31,7 @@ async function start(t: TestContext, path: string, options: Partial<StoreOptions
     opened.push(store);
     return store;
   };
-  const made = makeBus(t, { apps: { app }, backbones: { inner: new TestBackbone("inner", []) }, openLog });
+  const made = makeBus(t, { apps: { app }, backbones: { inner }, openLog });
   await made.bus.start();
   const [store] = opened;
   if (store === undefined) throw new Error("the bus has not opened its log");
@@ -198,6 +203,36 @@ test("a revoked indicator is followed by its REMOVE, which is in the log too, on
   const all = await again.subscribe({ kind: "earliest" });
   await again.app.context.inq.put(factory.stix(indicator({ id: ID(2), x_order: 2 }).stix));
   assert.deepEqual(await take(all, 3), [1, 1, 2]);
+});
+
+test("a subscriber that comes back misses nothing of what is delivered while a backbone takes its time to route", async (t) => {
+  const inner = new TestBackbone("inner", []);
+  const path = folder(t);
+  const { app, store } = await start(t, path, {}, inner);
+  await app.context.inq.putMany(numbered(1, 5));
+  // Somebody else has the topic already: messages are delivered.
+  const other = app.context.createOutq({ name: "other" });
+  await app.context.subscribe("stix2", other);
+  const subscribing = Promise.withResolvers<void>();
+  const subscribe = inner.subscribe.bind(inner);
+  inner.subscribe = async (topic, queue) => {
+    await subscribing.promise;
+    await subscribe(topic, queue);
+  };
+  const queue = app.context.createOutq({ name: "reader" });
+  const subscribed = app.context.subscribe("stix2", queue, 0, { kind: "position", position: 2 });
+  assert.deepEqual(await take(queue, 3), [3, 4, 5]);
+  for (let turn = 0; turn < 20; turn += 1) await settle();
+  await app.context.inq.putMany(numbered(6, 3));
+  await take(other, 3);
+  assert.equal(store.last, 8);
+  subscribing.resolve();
+  await subscribed;
+  await app.context.inq.putMany(numbered(9, 1));
+  await take(other, 1);
+  const last = await take(queue, 1);
+  while (last.at(-1) !== 9) last.push(...(await take(queue, 1)));
+  assert.deepEqual(last, [6, 7, 8, 9]);
 });
 
 test("a log that cannot be opened ends the start with its reason", async (t) => {
