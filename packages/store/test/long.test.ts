@@ -1,7 +1,6 @@
 /**
  * Many messages with retention on, in a process of its own: the files stay within `maxBytes` all the time, memory does not
- * grow, positions follow one another, and the log is whole at the end. THREATBUS_LONG sets how many (default 2,000,000;
- * the full form is 10,000,000, which takes some minutes).
+ * grow, positions follow one another, and the log is whole at the end. THREATBUS_LONG sets how many.
  */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
@@ -12,7 +11,7 @@ import { checkLog, Store } from "@threatbus/store";
 import type { LongReport } from "./long-program.ts";
 import { folderOf } from "./support.ts";
 
-const COUNT = Number(process.env.THREATBUS_LONG ?? 2_000_000);
+const COUNT = Number(process.env.THREATBUS_LONG ?? 10_000_000);
 const MAX_BYTES = 128 << 20;
 const MOST_MEMORY = 512 << 20;
 const PROGRAM = join(import.meta.dirname, "long-program.ts");
