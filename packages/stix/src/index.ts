@@ -35,7 +35,7 @@ export {
   encodeSnapshotEnvelope,
   encodeSnapshotRequest,
 } from "./snapshots.ts";
-export { formatTimestamp, parseTimestamp } from "./timestamps.ts";
+export { formatTimestamp, parseTimestamp, timestampMicros } from "./timestamps.ts";
 export type { TlpLevel } from "./tlp.ts";
 export { TLP_ORDER, tlpOf } from "./tlp.ts";
 export type {

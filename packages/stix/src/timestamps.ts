@@ -118,3 +118,36 @@ export function formatTimestamp(micros: bigint, precision: "millisecond" | "any"
   const shown = precision === "millisecond" ? digits.padEnd(3, "0") : digits;
   return shown === "" ? `${wholeSeconds}Z` : `${wholeSeconds}.${shown}Z`;
 }
+
+/** Lengths of `2021-03-04T05:06:07Z`, with milliseconds and with microseconds: the forms that nearly all have. */
+const SECOND_FORM = 20;
+const MILLISECOND_FORM = 24;
+const MICROSECOND_FORM = 27;
+
+/**
+ * Microseconds since 1970-01-01T00:00:00Z of a valid timestamp, as a number: before the year 1685 and after 2255 all the
+ * same, the safe integer that is nearest. For comparing; a good deal faster than `parseTimestamp`.
+ */
+export function timestampMicros(text: string): number {
+  const micros = usualMicros(text) ?? Number(parseTimestamp(text) ?? 0n);
+  return Math.max(Number.MIN_SAFE_INTEGER, Math.min(micros, Number.MAX_SAFE_INTEGER));
+}
+
+/** undefined for other forms than the usual ones. */
+function usualMicros(text: string): number | undefined {
+  const { length } = text;
+  if (length !== MILLISECOND_FORM && length !== MICROSECOND_FORM && length !== SECOND_FORM) return undefined;
+  if (!hasUsualMarks(text)) return undefined;
+  const millis = Date.parse(text);
+  if (Number.isNaN(millis)) return undefined;
+  // Date.parse cuts after the milliseconds.
+  const rest = length === MICROSECOND_FORM ? Number(text.slice(MILLISECOND_FORM - 1, -1)) : 0;
+  return Number.isNaN(rest) ? undefined : millis * 1000 + rest;
+}
+
+/** Fields of one digit, which are valid too, move the marks; a text of the same length then has another fraction. */
+function hasUsualMarks(text: string): boolean {
+  if (text.charCodeAt(4) !== DASH || text.charCodeAt(7) !== DASH || text.charCodeAt(10) !== UPPER_T) return false;
+  if (text.charCodeAt(13) !== COLON || text.charCodeAt(16) !== COLON) return false;
+  return text.length === SECOND_FORM || text.charCodeAt(WHOLE_SECONDS) === DOT;
+}

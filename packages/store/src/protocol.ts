@@ -2,7 +2,7 @@
 import type { StixType } from "@threatbus/stix";
 import type { ErrorMessage } from "./errors.ts";
 import type { Receipt, ReceiptEvent, SubscriptionRecord } from "./receipts.ts";
-import type { ObjectState } from "./records.ts";
+import type { ObjectState, Statistics } from "./records.ts";
 
 /** What is asked of the log; every one is answered. */
 export type Request =
@@ -66,19 +66,11 @@ export interface Answer {
   readonly error?: ErrorMessage;
 }
 
-/** The part of the statistics that the worker knows. */
-export interface WorkerStatistics {
-  readonly first: number;
-  readonly last: number;
-  readonly records: number;
-  readonly oldest: number;
-  readonly newest: number;
-  readonly usedBytes: number;
-  readonly fileBytes: number;
-  readonly walBytes: number;
-  readonly pruned: number;
-  readonly schemaVersion: number;
-}
+/** The part of the statistics that the worker knows; the rest is the main thread's. */
+export type WorkerStatistics = Omit<
+  Statistics,
+  "state" | "durable" | "queuedBytes" | "queuedRecords" | "appended" | "dropped"
+>;
 
 export type ToWorker =
   | {

@@ -1,6 +1,6 @@
-import type { StixObject } from "@threatbus/stix";
+import { type StixObject, timestampMicros } from "@threatbus/stix";
 import type { ObjectState } from "../contracts/log.ts";
-import { microsOf, millisOf } from "../withdrawals/candidate.ts";
+import { millisOf } from "../withdrawals/candidate.ts";
 import { isRemoval } from "../withdrawals/removal.ts";
 
 /** Objects remembered per snapshot; of those beyond, a state may come twice, or after a newer one. */
@@ -28,7 +28,7 @@ export class AnswerCheck {
    * @param now milliseconds since the epoch.
    */
   judge(object: StixObject, newest: ObjectState | undefined, now: number): Verdict {
-    const modified = microsOf(object.modified);
+    const modified = timestampMicros(object.modified);
     if (modified <= (this.#seen.get(object.id) ?? Number.NEGATIVE_INFINITY)) return "drop";
     this.#remember(object.id, modified);
     if (isGone(object, now)) return "drop";

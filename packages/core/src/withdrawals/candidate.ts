@@ -1,4 +1,4 @@
-import { parseTimestamp } from "@threatbus/stix";
+import { timestampMicros } from "@threatbus/stix";
 import type { LogRecord, ObjectState } from "../contracts/log.ts";
 import type { IndicatorMessage } from "../contracts/message.ts";
 
@@ -16,27 +16,17 @@ export interface Candidate {
   readonly reason: WithdrawalReason;
 }
 
-/** Length of `YYYY-MM-DDTHH:MM:SS.mmmZ`, which Date reads, and reads much faster. */
-const MILLISECOND_FORM_LENGTH = 24;
-
-/** Microseconds since the epoch, as the durable log counts them: times before the year 1685 are one, and those after 2255. */
-export function microsOf(timestamp: string): number {
-  const millis = timestamp.length === MILLISECOND_FORM_LENGTH ? Date.parse(timestamp) : Number.NaN;
-  const micros = Number.isNaN(millis) ? Number(parseTimestamp(timestamp) ?? 0n) : millis * 1_000;
-  return Math.max(Number.MIN_SAFE_INTEGER, Math.min(micros, Number.MAX_SAFE_INTEGER));
-}
-
 /** Milliseconds since the epoch. */
 export function millisOf(timestamp: string): number {
   const millis = Date.parse(timestamp);
-  return Number.isNaN(millis) ? Math.floor(microsOf(timestamp) / 1_000) : millis;
+  return Number.isNaN(millis) ? Math.floor(timestampMicros(timestamp) / 1_000) : millis;
 }
 
 export function candidateOfMessage({ stix, position, id, bytes }: IndicatorMessage): Candidate {
   const { object } = stix;
   return {
     stixId: object.id,
-    modified: microsOf(object.modified),
+    modified: timestampMicros(object.modified),
     position,
     messageId: id,
     bytes,

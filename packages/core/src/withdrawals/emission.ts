@@ -1,11 +1,12 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
+import { timestampMicros } from "@threatbus/stix";
 import type { Registry } from "prom-client";
 import type { ObjectState } from "../contracts/log.ts";
 import type { IndicatorMessage, Message, MessageFactory, StixMessage } from "../contracts/message.ts";
 import type { Wanted } from "../flow/inq-entrance.ts";
 import type { DropReport } from "../observe/drop-report.ts";
 import { type CounterOf, counter } from "../observe/metrics.ts";
-import { type Candidate, isOvertaken, microsOf } from "./candidate.ts";
+import { type Candidate, isOvertaken } from "./candidate.ts";
 import type { LogAccess } from "./log-access.ts";
 import { areRemoval, removalId, removalOf } from "./removal.ts";
 
@@ -47,7 +48,7 @@ export class Emission {
   observe({ stix: { object } }: IndicatorMessage): void {
     if (this.#overtaking.size === 0) return;
     const known = this.#overtaking.get(object.id);
-    if (known !== undefined) this.#overtaking.set(object.id, Math.max(known, microsOf(object.modified)));
+    if (known !== undefined) this.#overtaking.set(object.id, Math.max(known, timestampMicros(object.modified)));
   }
 
   /** Waits for room in the inq. Leaves out what has a later state, also one that comes in during the wait. */

@@ -1,6 +1,6 @@
 /** Entries on their way into the log. The main thread only copies; what costs is worked out in the worker. */
 import type { Indicator, Sighting, StixObject, StixType, TlpLevel } from "@threatbus/stix";
-import { parseTimestamp, pointIoc, TLP_ORDER, tlpOf } from "@threatbus/stix";
+import { pointIoc, TLP_ORDER, timestampMicros, tlpOf } from "@threatbus/stix";
 import type { LogEntry } from "../records.ts";
 import { type Block, type RawRecord, REMOVED, readRecords, roomFor, SIGHTING, writeRecord } from "./layout.ts";
 
@@ -84,38 +84,13 @@ function rowOf({ flags, numbers, texts, message }: RawRecord): Row {
     stixId,
     messageId,
     source,
-    modified: microsOf(modified),
-    validUntil: validUntil === "" ? null : Math.floor(microsOf(validUntil) / 1000),
+    modified: timestampMicros(modified),
+    validUntil: validUntil === "" ? null : Math.floor(timestampMicros(validUntil) / 1000),
     objectPath: point?.objectPath ?? null,
     value: point?.value ?? null,
     tlp: levelOf(markings),
     bytes: message,
   };
-}
-
-/** Lengths of `2021-03-04T05:06:07Z`, with milliseconds and with microseconds: the forms that nearly all have. */
-const SECOND_FORM = 20;
-const MILLISECOND_FORM = 24;
-const MICROSECOND_FORM = 27;
-
-/**
- * Microseconds since the epoch; before the year 1685 and after 2255 all the same, since SQLite gives no others as numbers.
- * Of validated timestamps, so that they exist.
- */
-export function microsOf(text: string): number {
-  const micros = usualMicros(text) ?? Number(parseTimestamp(text) ?? 0n);
-  return Math.max(Number.MIN_SAFE_INTEGER, Math.min(micros, Number.MAX_SAFE_INTEGER));
-}
-
-/** A good deal faster than `parseTimestamp`; undefined for other forms. */
-function usualMicros(text: string): number | undefined {
-  const { length } = text;
-  if (length !== MILLISECOND_FORM && length !== MICROSECOND_FORM && length !== SECOND_FORM) return undefined;
-  const millis = Date.parse(text);
-  if (Number.isNaN(millis)) return undefined;
-  // Date.parse cuts after the milliseconds.
-  const rest = length === MICROSECOND_FORM ? Number(text.slice(MILLISECOND_FORM - 1, -1)) : 0;
-  return Number.isNaN(rest) ? undefined : millis * 1000 + rest;
 }
 
 function levelOf(markings: string): number | null {
