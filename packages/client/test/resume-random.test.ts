@@ -5,7 +5,7 @@ import type { RememberedPosition } from "../src/index.ts";
 import { FakeBus, FakeLog } from "./fake-bus.ts";
 import { TIMEOUT } from "./fast-client.ts";
 import { indicator } from "./objects.ts";
-import { subscribe } from "./talkative.ts";
+import { subscribe } from "./subscribe.ts";
 
 /** A generator of whole numbers below `below`, the same for the same seed. */
 function random(seed: number): (below: number) => number {

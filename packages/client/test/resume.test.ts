@@ -6,7 +6,7 @@ import type { SubscribeRequest } from "../src/protocol/index.ts";
 import { FakeBus, FakeLog } from "./fake-bus.ts";
 import { TIMEOUT } from "./fast-client.ts";
 import { indicator } from "./objects.ts";
-import { subscribe } from "./talkative.ts";
+import { subscribe } from "./subscribe.ts";
 
 async function take(messages: AsyncIterator<Message>, count: number): Promise<string[]> {
   const ids: string[] = [];
