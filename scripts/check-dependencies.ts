@@ -46,6 +46,11 @@ const LAYERS: readonly Layer[] = [
     imports: ["@threatbus/core", "@threatbus/stix", "@threatbus/zeek-broker", "@threatbus/zmtp"],
   },
   { folder: /^plugins\/backbones\//, imports: ["@threatbus/core", "@threatbus/stix"] },
+  { folder: /^packages\/connector$/, imports: ["@threatbus/client", "@threatbus/core", "@threatbus/stix"] },
+  {
+    folder: /^apps\//,
+    imports: ["@threatbus/client", "@threatbus/connector", "@threatbus/core", "@threatbus/stix"],
+  },
   {
     folder: /^packages\/cli$/,
     imports: [
@@ -53,6 +58,8 @@ const LAYERS: readonly Layer[] = [
       "@threatbus/app-zmq",
       "@threatbus/backbone-file-benchmark",
       "@threatbus/backbone-inmem",
+      "@threatbus/backbone-nats",
+      "@threatbus/backbone-rabbitmq",
       "@threatbus/client",
       "@threatbus/core",
       "@threatbus/stix",
@@ -83,7 +90,7 @@ if (violations.length > 0) process.exitCode = 1;
 
 async function findMembers(): Promise<Member[]> {
   const found: Member[] = [];
-  const patterns = ["packages/*/package.json", "plugins/*/*/package.json", "benchmark/package.json"];
+  const patterns = ["packages/*/package.json", "plugins/*/*/package.json", "apps/*/package.json", "benchmark/package.json"];
   for await (const file of glob(patterns, { cwd: ROOT })) {
     found.push({ folder: dirname(file), manifest: readManifest(file) });
   }

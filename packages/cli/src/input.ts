@@ -1,7 +1,7 @@
 /** Reads STIX objects as people keep them: one object, a bundle, or JSON lines. */
 import { createReadStream } from "node:fs";
+import { CommandError } from "@threatbus/core/process";
 import { DocumentCutter } from "./document.ts";
-import { CommandError } from "./exit.ts";
 
 /** Longest line or object that is read, in bytes; the longest message the bus takes by default. */
 export const MAX_LINE = 10 * 1024 * 1024;

@@ -1,5 +1,5 @@
+import { EXIT, explain } from "@threatbus/core/process";
 import { CommanderError } from "commander";
-import { EXIT, explain } from "./exit.ts";
 import { createProgram } from "./program.ts";
 import { complain, endOnClosedPipe } from "./terminal.ts";
 

@@ -1,4 +1,4 @@
-import { CommandError, EXIT } from "./exit.ts";
+import { CommandError, EXIT } from "@threatbus/core/process";
 
 const MS_PER_UNIT = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 } as const;
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/;

@@ -1,6 +1,6 @@
 /** Standard output and standard error of the command. */
 import { once } from "node:events";
-import { EXIT } from "./exit.ts";
+import { EXIT } from "@threatbus/core/process";
 
 const RESET = "\u001b[0m";
 const STYLES = { bold: "\u001b[1m", dim: "\u001b[2m", red: "\u001b[31m", green: "\u001b[32m", cyan: "\u001b[36m" };

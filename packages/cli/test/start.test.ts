@@ -3,7 +3,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { EXIT } from "../src/exit.ts";
+import { EXIT } from "@threatbus/core/process";
 import { parseStart } from "../src/start.ts";
 import { busConfig, configFolder, GOOD, run, start } from "./command.ts";
 

@@ -9,6 +9,7 @@ export type { Gap } from "./link.ts";
 export type { ClientLogger } from "./logger.ts";
 export type { Message, Undecodable } from "./messages.ts";
 export type { ClientOptions, Timeouts } from "./options.ts";
+export { PositionFile } from "./position-file.ts";
 export type { PositionStore, RememberedPosition } from "./position-store.ts";
 export type { ContentFilter } from "./protocol/filter.ts";
 export type { Publishable, PublishableMany } from "./publishable.ts";

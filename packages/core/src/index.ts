@@ -5,10 +5,12 @@ export {
   type Config,
   type ConfiguredPlugin,
   type LoggingConfig,
+  loggingSchema,
   type StoreConfig,
   VERBOSITIES,
   type Verbosity,
 } from "./config/schema.ts";
+export { type LoadSettingsOptions, loadSettings, type SettingsResult } from "./config/settings.ts";
 export { suggest } from "./config/suggest.ts";
 export { duration, parseDuration, parseSize, port, size } from "./config/values.ts";
 export {
@@ -20,7 +22,12 @@ export {
   OVERFLOW_POLICIES,
   type OverflowPolicy,
 } from "./contracts/app-plugin.ts";
-export type { BackboneContext, BackbonePlugin, BackbonePluginDefinition } from "./contracts/backbone-plugin.ts";
+export type {
+  BackboneContext,
+  BackbonePlugin,
+  BackbonePluginDefinition,
+  BackboneState,
+} from "./contracts/backbone-plugin.ts";
 export type {
   Appended,
   DurableLog,

@@ -2,6 +2,7 @@ import { rmSync } from "node:fs";
 import { mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { CommandError, EXIT } from "@threatbus/core/process";
 import { pointIoc } from "@threatbus/stix";
 import { interruption } from "../connection.ts";
 import { askLog } from "../demo/ask-log.ts";
@@ -9,7 +10,6 @@ import { matching, readConnections, readFeed } from "../demo/data.ts";
 import { parseReport, type Report } from "../demo/messages.ts";
 import { DemoProcess } from "../demo/processes.ts";
 import { zeekVersion } from "../demo/real-zeek.ts";
-import { CommandError, EXIT } from "../exit.ts";
 import { print, type Style, styled } from "../terminal.ts";
 
 /** The durable log, in the folder of the demo. */

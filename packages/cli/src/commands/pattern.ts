@@ -1,6 +1,6 @@
 import { isUtf8 } from "node:buffer";
+import { EXIT } from "@threatbus/core/process";
 import { pointIoc, validatePattern } from "@threatbus/stix";
-import { EXIT } from "../exit.ts";
 import { MAX_LINE, readInput, readLines } from "../input.ts";
 import { print, safe, styled } from "../terminal.ts";
 

@@ -1,6 +1,6 @@
 import { stat } from "node:fs/promises";
+import { EXIT } from "@threatbus/core/process";
 import { type ConnectionOptions, connectTo, interruption } from "../connection.ts";
-import { EXIT } from "../exit.ts";
 import { readCandidates, readInput } from "../input.ts";
 import { Progress } from "../progress.ts";
 import { complain } from "../terminal.ts";

@@ -1,15 +1,14 @@
 import {
   createLogger,
   createMetrics,
-  type Logger,
   notifySupervisor,
   standardError,
   ThreatBus,
   watchEventLoop,
 } from "@threatbus/core";
+import { dieOfUnhandled, EXIT, firstSignal } from "@threatbus/core/process";
 import { type ConfigOption, requireConfig } from "../config.ts";
 import { openLog } from "../durable-log.ts";
-import { EXIT } from "../exit.ts";
 
 /** What `start` gives for one socket that listens. */
 type Address = Awaited<ReturnType<ThreatBus["start"]>>["addresses"][number];
@@ -56,27 +55,4 @@ export async function run(options: ConfigOption): Promise<void> {
 /** `zmq manage tcp://127.0.0.1:13370, zmq pub tcp://127.0.0.1:13371`. */
 function listening(addresses: readonly Address[]): string {
   return addresses.map(({ plugin, name, url }) => `${plugin} ${name} ${url}`).join(", ") || "no app listens on a port";
-}
-
-/**
- * The first signal stops the bus, a second one ends the process at once. SIGHUP is one of them: without a handler a
- * terminal that is closed would end the bus with its queues full.
- */
-function firstSignal(): Promise<NodeJS.Signals> {
-  const { promise, resolve } = Promise.withResolvers<NodeJS.Signals>();
-  let seen = false;
-  const onSignal = (signal: NodeJS.Signals): void => {
-    if (seen) process.exit(EXIT.interrupted);
-    seen = true;
-    resolve(signal);
-  };
-  for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(name, onSignal);
-  // Started by the demo: without its parent it has no purpose.
-  if (process.channel !== undefined) process.once("disconnect", () => onSignal("SIGTERM"));
-  return promise;
-}
-
-function dieOfUnhandled(logger: Logger): void {
-  process.on("uncaughtException", (err) => logger.fatal({ err }, "unexpected error"));
-  process.on("unhandledRejection", (err) => logger.fatal({ err }, "unexpected error in a promise"));
 }

@@ -1,6 +1,6 @@
 import type { ContentFilter, Gap, SubscribeOptions } from "@threatbus/client";
+import { CommandError, EXIT } from "@threatbus/core/process";
 import { type ConnectionOptions, connectTo, interruption } from "../connection.ts";
-import { CommandError, EXIT } from "../exit.ts";
 import { oneLine, prettyLine } from "../message-line.ts";
 import { parseStart } from "../start.ts";
 import { complain, print, safe } from "../terminal.ts";

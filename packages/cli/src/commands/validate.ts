@@ -1,4 +1,4 @@
-import { EXIT } from "../exit.ts";
+import { EXIT } from "@threatbus/core/process";
 import { readCandidates, readInput } from "../input.ts";
 import { complain, print, safe, styled } from "../terminal.ts";
 import { check, rejection, verdictJson } from "../verdict.ts";

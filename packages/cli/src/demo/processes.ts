@@ -3,7 +3,7 @@ import { type ChildProcess, fork } from "node:child_process";
 import { extname } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { CommandError } from "../exit.ts";
+import { CommandError } from "@threatbus/core/process";
 
 /** A process that has not ended this long after SIGTERM is killed, in milliseconds. */
 const PATIENCE_MS = 5_000;

@@ -11,6 +11,7 @@ import { isTree, pathText, setOwn, spellingOf, type Tree } from "./tree.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
+/** Variables of the bus begin with this; each connector has a prefix of its own. */
 const PREFIX = "THREATBUS_";
 const SEPARATOR = "__";
 const MAX_SEGMENTS = 16;
@@ -40,22 +41,36 @@ interface Replaced {
   readonly value: unknown;
 }
 
+/** Which variables are settings. */
+export interface VariableNames {
+  /** Default `THREATBUS_`. */
+  readonly prefix?: string;
+  /** Variables with names of their own, and the setting that each stands for: `{ OPENCTI_URL: ["opencti", "url"] }`. */
+  readonly aliases?: Readonly<Record<string, readonly string[]>>;
+}
+
 /**
  * Sets in `tree` what the variables `THREATBUS_<SECTION>__<KEY>` say. Names are matched to the keys that `tree` has or
  * `shape` knows, whatever their case, dashes and underscores; a name that matches nothing is set as it is, in lower
  * case, so that validation reports it. Variables without `__` that name no section are left alone: orchestrators set
  * THREATBUS_SERVICE_HOST and the like for a service of this name.
  */
-export function applyEnvironment(tree: Tree, env: Environment, shape: InputShape): AppliedEnvironment {
+export function applyEnvironment(
+  tree: Tree,
+  env: Environment,
+  shape: InputShape,
+  names: VariableNames = {},
+): AppliedEnvironment {
+  const { prefix = PREFIX } = names;
   const sources = new Map<string, string>();
   const warnings: string[] = [];
   const issues: ConfigIssue[] = [];
   const replaced: Replaced[] = [];
-  for (const { variable, text, segments } of variablesOf(env)) {
+  for (const { variable, text, segments } of variablesOf(env, prefix, names.aliases ?? {})) {
     const [section = ""] = segments;
     if (segments.length === 1 && spellingOf(section, keysOf(shape)) === undefined) {
       const meant = suggest(section, keysOf(shape));
-      if (meant !== undefined) warnings.push(`${variable} is ignored; did you mean ${PREFIX}${meant.toUpperCase()}?`);
+      if (meant !== undefined) warnings.push(`${variable} is ignored; did you mean ${prefix}${meant.toUpperCase()}?`);
     } else if (segments.includes("")) {
       issues.push({ path: "", problem: "names no setting: a name must follow each `__`", where: variable });
     } else if (segments.length > MAX_SEGMENTS) {
@@ -81,13 +96,20 @@ function shown(value: unknown): string {
   return typeof value === "string" ? "a text" : showValue(value);
 }
 
-/** The variables that may be settings, those of whole sections before those of what is in them. */
-function variablesOf(env: Environment): readonly { variable: string; text: string; segments: readonly string[] }[] {
-  const found = [];
+/** The variables that may be settings, those of whole sections before those of what is in them; aliases first. */
+function variablesOf(
+  env: Environment,
+  prefix: string,
+  aliases: Readonly<Record<string, readonly string[]>>,
+): readonly { variable: string; text: string; segments: readonly string[] }[] {
+  const found = Object.entries(aliases).flatMap(([variable, segments]) => {
+    const text = env[variable];
+    return text === undefined ? [] : [{ variable, text, segments }];
+  });
   for (const variable of Object.keys(env).toSorted()) {
     const text = env[variable];
-    if (text === undefined || !variable.startsWith(PREFIX)) continue;
-    const segments = variable.slice(PREFIX.length).split(SEPARATOR);
+    if (text === undefined || !variable.startsWith(prefix)) continue;
+    const segments = variable.slice(prefix.length).split(SEPARATOR);
     if (segments[0] !== "") found.push({ variable, text, segments });
   }
   return found.toSorted((a, b) => a.segments.length - b.segments.length);

@@ -1,17 +1,17 @@
 import { dirname, resolve } from "node:path";
-import type { z } from "zod";
 import type { AppPluginDefinition } from "../contracts/app-plugin.ts";
 import type { BackbonePluginDefinition } from "../contracts/backbone-plugin.ts";
-import { ThreatBusError } from "../errors.ts";
+import type { ThreatBusError } from "../errors.ts";
 import type { PluginKind, PluginLoadResult, PluginRequest } from "../lifecycle/load.ts";
-import { type ConfigDocument, readDocument } from "./document.ts";
-import { type AppliedEnvironment, applyEnvironment, type Environment, withDotEnv } from "./environment.ts";
-import { type ConfigIssue, formatIssue, type IssueContext, issuesFrom, placed, showValue } from "./issues.ts";
+import { check, configError, locator, type Places } from "./check.ts";
+import { readDocument } from "./document.ts";
+import { applyEnvironment, type Environment, withDotEnv } from "./environment.ts";
+import { type ConfigIssue, placed, showValue } from "./issues.ts";
 import { type Config, type ConfiguredPlugin, coreSchema } from "./schema.ts";
 import { resolveSecrets } from "./secrets.ts";
 import { type InputShape, inputShape } from "./shape.ts";
 import { sameName, suggest } from "./suggest.ts";
-import { deepFreeze, isTree, type Path, pathText, setOwn, type Tree, valueAt } from "./tree.ts";
+import { deepFreeze, isTree, type Path, pathText, setOwn, type Tree } from "./tree.ts";
 
 export interface LoadConfigOptions {
   /** The file of `-c`; without it config.yaml or config.yml in `cwd`, if there is one. */
@@ -81,15 +81,8 @@ export async function loadConfig(options: LoadConfigOptions): Promise<ConfigResu
   return { ok: true, config: deepFreeze(checked.config), file: document.file, warnings: applied.warnings };
 }
 
-function failure(
-  code: "TB_CONFIG_INVALID" | "TB_CONFIG_UNREADABLE",
-  issues: readonly ConfigIssue[],
-  file?: string,
-): ConfigResult {
-  const count = issues.length === 1 ? "1 error" : `${issues.length} errors`;
-  const lines = issues.map((issue) => `  ${formatIssue(issue)}`);
-  const message = [`${count} in the configuration${file === undefined ? "" : ` (${file})`}:`, ...lines].join("\n");
-  return { ok: false, error: new ThreatBusError(code, message), issues };
+function failure(...parts: Parameters<typeof configError>): ConfigResult {
+  return { ok: false, error: configError(...parts), issues: parts[1] };
 }
 
 /** A key without a value means its defaults; `store: true` does too. */
@@ -122,21 +115,6 @@ function wholeShape(loaded: readonly PluginLoadResult[]): InputShape {
 function pluginShape(loaded: PluginLoadResult): InputShape {
   const shape = "definition" in loaded ? inputShape(loaded.definition.configSchema) : undefined;
   return { ...shape, type: "object", properties: { ...shape?.properties, module: { type: "string" } } };
-}
-
-/** The variable that set a setting, one of its parents, or something in it; else its place in the file. */
-function locator(document: ConfigDocument, applied: AppliedEnvironment): (path: Path) => string | undefined {
-  return (path) => {
-    for (let length = path.length; length > 0; length--) {
-      const variable = applied.sources.get(pathText(path.slice(0, length)));
-      if (variable !== undefined) return variable;
-    }
-    if (valueAt(document.tree, path) === undefined) {
-      const inside = `${pathText(path)}.`;
-      for (const [set, variable] of applied.sources) if (set.startsWith(inside)) return variable;
-    }
-    return document.locate(path);
-  };
 }
 
 /** Which plugins are configured. What is wrong with the sections themselves is reported here. */
@@ -196,8 +174,6 @@ function sectionRequests(
   return requests;
 }
 
-type Places = Pick<IssueContext, "isSecret" | "locate">;
-
 function validate(
   tree: Tree,
   loaded: readonly PluginLoadResult[],
@@ -231,17 +207,4 @@ function sectionOf(plugins: unknown, section: Section, name: string): Tree {
   const entries = isTree(plugins) ? plugins[section] : undefined;
   const settings = isTree(entries) ? entries[name] : undefined;
   return isTree(settings) ? settings : {};
-}
-
-function check<T>(
-  schema: z.ZodType<T>,
-  input: Tree,
-  prefix: Path,
-  places: Places & Pick<IssueContext, "shape">,
-  issues: ConfigIssue[],
-): T | undefined {
-  const result = schema.safeParse(input);
-  if (result.success) return result.data;
-  issues.push(...issuesFrom(result.error.issues, { prefix, input, ...places }));
-  return undefined;
 }

@@ -17,7 +17,8 @@ function verbosity(description: string) {
     .describe(description);
 }
 
-const loggingSchema = z.strictObject({
+/** The `logging` section, also of every connector. */
+export const loggingSchema = z.strictObject({
   console: z.boolean().default(true).describe("Write log lines to standard error."),
   console_verbosity: verbosity("Least severe level that is shown on the console; any case."),
   file: z.boolean().default(false).describe("Append log lines to the file named by `filename`."),

@@ -19,6 +19,13 @@ export interface BackboneContext<Config = unknown> {
   accept(messages: readonly Message[]): Promise<void>;
 }
 
+/** How the way to the broker is, for the ready line, the health and the metrics. */
+export interface BackboneState {
+  readonly ok: boolean;
+  /** `connected to 127.0.0.1:5672, queue threatbus.sensor1`, or why it is not; never a secret. */
+  readonly text: string;
+}
+
 /**
  * Moves messages from the inq to the outqs: inside this process, or through a broker to every instance.
  * Life cycle: `run` once; then `subscribe` and `unsubscribe` in any order; `stop` when the bus goes down.
@@ -42,6 +49,8 @@ export interface BackbonePlugin<Config = unknown> {
    * lost: hand over or count.
    */
   stop(): Promise<void>;
+  /** Where there is a broker: how the way to it is now. */
+  readonly state?: BackboneState;
 }
 
 /** What the module of a backbone plugin exports as `default`. */

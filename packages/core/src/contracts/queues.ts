@@ -16,7 +16,10 @@ export interface Source<T> {
   get(signal?: AbortSignal): Promise<T>;
   /** At least one and at most `max` items, in order; waits only for the first. */
   getMany(max: number, signal?: AbortSignal): Promise<T[]>;
-  /** Says that `count` items taken earlier are dealt with (default 1). */
+  /**
+   * Says that `count` items taken earlier are dealt with (default 1): the oldest of those taken and not yet answered. A
+   * message of the inq is then safe elsewhere, and forgotten here.
+   */
   taskDone(count?: number): void;
 }
 

@@ -1,5 +1,5 @@
+import { EXIT } from "@threatbus/core/process";
 import { checkLog } from "@threatbus/store";
-import { EXIT } from "../../exit.ts";
 import { print, safe, styled } from "../../terminal.ts";
 import { type LogOptions, withPath } from "./open.ts";
 

@@ -1,8 +1,8 @@
 import { randomUUID } from "node:crypto";
+import { EXIT } from "@threatbus/core/process";
 import type { StixType } from "@threatbus/stix";
 import type { LogRecord, Store } from "@threatbus/store";
 import { interruption } from "../../connection.ts";
-import { EXIT } from "../../exit.ts";
 import { oneLine } from "../../message-line.ts";
 import { Progress } from "../../progress.ts";
 import { complain, safe } from "../../terminal.ts";

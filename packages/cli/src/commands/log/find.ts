@@ -1,6 +1,6 @@
+import { EXIT } from "@threatbus/core/process";
 import type { LogRecord, Store } from "@threatbus/store";
 import { interruption } from "../../connection.ts";
-import { EXIT } from "../../exit.ts";
 import { complain, print, safe } from "../../terminal.ts";
 import { MOST_RECORDS, mayBeCut } from "./answers.ts";
 import { type Finding, findingJson, findingLines, findingOf } from "./finding.ts";

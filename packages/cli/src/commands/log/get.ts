@@ -1,5 +1,5 @@
+import { EXIT } from "@threatbus/core/process";
 import type { LogRecord } from "@threatbus/store";
-import { EXIT } from "../../exit.ts";
 import { oneLine } from "../../message-line.ts";
 import { table } from "../../table.ts";
 import { complain, print, safe, styled } from "../../terminal.ts";

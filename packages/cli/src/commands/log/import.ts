@@ -1,8 +1,8 @@
 import { stat } from "node:fs/promises";
 import { createMessageFactory, type StixMessage } from "@threatbus/core";
+import { CommandError, EXIT } from "@threatbus/core/process";
 import type { Store } from "@threatbus/store";
 import { interruption } from "../../connection.ts";
-import { CommandError, EXIT } from "../../exit.ts";
 import { readCandidates, readInput } from "../../input.ts";
 import { Progress } from "../../progress.ts";
 import { complain, print, safe } from "../../terminal.ts";

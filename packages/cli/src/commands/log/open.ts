@@ -1,8 +1,8 @@
 /** Where the log is, and how the commands open it. */
 import type { Config } from "@threatbus/core";
+import { CommandError } from "@threatbus/core/process";
 import { Store, StoreError, type StoreErrorCode, type StoreOptions } from "@threatbus/store";
 import { type ConfigOption, requireConfig } from "../../config.ts";
-import { CommandError } from "../../exit.ts";
 
 /** What every command of the log takes. */
 export interface LogOptions extends ConfigOption {

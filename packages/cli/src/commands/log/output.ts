@@ -1,7 +1,7 @@
 /** Where an export goes. */
 import { once } from "node:events";
 import { type FileHandle, open, rm } from "node:fs/promises";
-import { CommandError } from "../../exit.ts";
+import { CommandError } from "@threatbus/core/process";
 import { safe, shown } from "../../terminal.ts";
 
 export interface Output {

@@ -1,6 +1,6 @@
 import { parseDuration, parseSize } from "@threatbus/core";
+import { CommandError, EXIT } from "@threatbus/core/process";
 import type { Store } from "@threatbus/store";
-import { CommandError, EXIT } from "../../exit.ts";
 import { print, safe } from "../../terminal.ts";
 import { counted, sizeText, timeText } from "./format.ts";
 import { type LogOptions, openWriter, readLog, storeConfig } from "./open.ts";

@@ -1,6 +1,6 @@
 /** Times as a person gives them. */
 import { parseDuration } from "@threatbus/core";
-import { CommandError, EXIT } from "../../exit.ts";
+import { CommandError, EXIT } from "@threatbus/core/process";
 
 const TIME = /^(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?)(Z|[+-]\d\d:\d\d)?)?$/i;
 

@@ -1,0 +1,41 @@
+import type { AddressInfo } from "node:net";
+import { listenError } from "@threatbus/core";
+import fastify from "fastify";
+import type { Registry } from "prom-client";
+import type { Health } from "./health.ts";
+
+export interface HttpParts {
+  readonly host: string;
+  readonly port: number;
+  readonly health: Health;
+  readonly metrics: Registry;
+}
+
+export interface HttpServer {
+  /** `http://127.0.0.1:13381` */
+  readonly url: string;
+  close(): Promise<void>;
+}
+
+/**
+ * `GET /health` (200, or 503 when a part fails) and `GET /metrics` (Prometheus text).
+ * @throws ThreatBusError when the address cannot be listened on
+ */
+export async function startHttp(parts: HttpParts): Promise<HttpServer> {
+  const { host, port, health, metrics } = parts;
+  const server = fastify({ bodyLimit: 1_024, requestTimeout: 10_000, forceCloseConnections: true });
+  server.get("/health", (_, reply) => {
+    const report = health.report();
+    return reply.code(report.status === "ok" ? 200 : 503).send(report);
+  });
+  server.get("/metrics", async (_, reply) => reply.type(metrics.contentType).send(await metrics.metrics()));
+  try {
+    await server.listen({ host, port });
+  } catch (cause) {
+    await server.close();
+    throw listenError(cause, { host, port, settings: { host: "http.host", port: "http.port" } }) ?? cause;
+  }
+  const address = server.server.address() as AddressInfo;
+  const shown = address.family === "IPv6" ? `[${address.address}]` : address.address;
+  return { url: `http://${shown}:${address.port}`, close: () => server.close() };
+}

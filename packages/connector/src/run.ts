@@ -1,0 +1,56 @@
+import { createLogger, createMetrics, notifySupervisor, standardError, watchEventLoop } from "@threatbus/core";
+import { dieOfUnhandled, EXIT, firstSignal } from "@threatbus/core/process";
+import type { ConnectorDefinition } from "./definition.ts";
+import { startHttp } from "./http.ts";
+import type { SharedSettings } from "./options.ts";
+import { Session } from "./session.ts";
+
+/** What was read of the configuration. */
+export interface Loaded<Settings> {
+  readonly settings: Settings;
+  readonly file: string | undefined;
+  readonly warnings: readonly string[];
+}
+
+/**
+ * The connector until SIGINT, SIGTERM or SIGHUP.
+ * @throws ThreatBusError where a port cannot be used; what the connector's `run` throws
+ */
+export async function run<Settings extends SharedSettings>(
+  definition: ConnectorDefinition<Settings>,
+  { settings, file, warnings }: Loaded<Settings>,
+): Promise<void> {
+  const logging = createLogger({
+    config: settings.logging,
+    cwd: process.cwd(),
+    env: process.env,
+    console: standardError(),
+    onFatal: () => process.exit(EXIT.failure),
+  });
+  const logger = logging.logger.child({ component: `threatbus-${definition.name}` });
+  for (const warning of warnings) logger.warn({}, warning);
+  logger.debug({ file: file ?? "built-in defaults" }, "configuration read");
+  dieOfUnhandled(logger);
+  const stopped = firstSignal();
+  const metrics = createMetrics();
+  const endWatch = watchEventLoop({ logger, metrics });
+  const session = new Session({ definition, settings, logger, metrics });
+  const { http } = settings;
+  const server = http === false ? undefined : await startHttp({ ...http, health: session.health, metrics });
+  try {
+    await session.start();
+    const where = server === undefined ? "" : `, health and metrics ${server.url}`;
+    logger.info({}, `ready: threatbus ${settings.threatbus}${where}`);
+    // The helper process takes its time: nothing waits for it.
+    const told = notifySupervisor("READY=1", { env: process.env, logger });
+    const signal = await stopped;
+    logger.info({ signal }, "stopping");
+    void told.then(() => notifySupervisor("STOPPING=1", { env: process.env, logger }));
+  } finally {
+    await session.stop();
+    await server?.close();
+    endWatch();
+    logger.info({}, "stopped");
+    logging.close();
+  }
+}

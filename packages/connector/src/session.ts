@@ -1,0 +1,133 @@
+import { mkdirSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { connect, type Gap, type Publishable, type SubscribeOptions, type Subscription } from "@threatbus/client";
+import { DropReport, type Logger, messageOf, StoppableWorker, type WorkerContext } from "@threatbus/core";
+import type { Registry } from "prom-client";
+import type { ConnectorContext, ConnectorDefinition } from "./definition.ts";
+import { Health } from "./health.ts";
+import { counter } from "./metrics.ts";
+import type { SharedSettings } from "./options.ts";
+import { publishAccepted } from "./publish.ts";
+
+export interface SessionParts<Settings extends SharedSettings> {
+  readonly definition: ConnectorDefinition<Settings>;
+  readonly settings: Settings;
+  readonly logger: Logger;
+  readonly metrics: Registry;
+}
+
+/** The piece of work that a connector gives to `work`. */
+class Worker extends StoppableWorker {
+  readonly #run: (signal: AbortSignal) => Promise<void>;
+
+  constructor(name: string, context: WorkerContext, run: (signal: AbortSignal) => Promise<void>) {
+    super(name, context);
+    this.#run = run;
+  }
+
+  protected override run(signal: AbortSignal): Promise<void> {
+    return this.#run(signal);
+  }
+}
+
+/** One connector at work, from `run` to its end. */
+export class Session<Settings extends SharedSettings> {
+  readonly health: Health;
+  readonly #parts: SessionParts<Settings>;
+  readonly #end = new AbortController();
+  readonly #client;
+  readonly #workers: Worker[] = [];
+  readonly #drops: DropReport;
+  #atEnd: (() => Promise<void>) | undefined;
+
+  constructor(parts: SessionParts<Settings>) {
+    const { settings, logger, metrics, definition } = parts;
+    this.#parts = parts;
+    this.health = new Health(metrics);
+    this.health.watch(() => this.#workers.map(({ name, healthy }) => [name, { ok: healthy }] as const));
+    this.#client = connect({ endpoint: settings.threatbus, name: `threatbus-${definition.name}`, logger });
+    const dropped = counter(metrics, "threatbus_connector_dropped_total", {
+      help: "What was not delivered, by reason.",
+      labels: ["reason"],
+    });
+    this.#drops = new DropReport({ logger, counter: dropped });
+  }
+
+  /** Resolves when the connector is ready. */
+  async start(): Promise<void> {
+    const { definition, settings, logger, metrics } = this.#parts;
+    const published = counter(metrics, "threatbus_connector_published_total", {
+      help: "Objects that the bus has accepted.",
+    });
+    const context: ConnectorContext<Settings> = {
+      settings,
+      logger,
+      metrics,
+      health: this.health,
+      drops: this.#drops,
+      signal: this.#end.signal,
+      client: this.#client,
+      subscribe: (topics, options) => this.#subscribe(topics, options ?? {}),
+      publish: async (objects: readonly Publishable[], signal = this.#end.signal) => {
+        await publishAccepted(this.#client, objects, signal, logger);
+        published.inc(objects.length);
+      },
+      work: (name, run) => this.#work(name, run),
+      stateFile: (name) => this.#stateFile(name),
+    };
+    this.#atEnd = await definition.run(context);
+  }
+
+  /** Ends the workers, then what the connector does at its end, then the connection. Never rejects. */
+  async stop(): Promise<void> {
+    this.#end.abort();
+    for (const worker of this.#workers) worker.stop();
+    await Promise.all(this.#workers.map((worker) => worker.join()));
+    await this.#atEnd?.().catch((error: unknown) => {
+      this.#parts.logger.error({ error: messageOf(error) }, "the connector did not end as it should");
+    });
+    this.#drops.flush();
+    await this.#client.close();
+  }
+
+  #work(name: string, run: (signal: AbortSignal) => Promise<void>): void {
+    const worker = new Worker(name, this.#parts, run);
+    this.#workers.push(worker);
+    worker.start();
+  }
+
+  #stateFile(name: string): string {
+    const directory = resolve(this.#parts.settings.state_dir);
+    mkdirSync(directory, { recursive: true, mode: 0o750 });
+    return join(directory, name);
+  }
+
+  #subscribe(topics: string | readonly string[], options: SubscribeOptions & { readonly name?: string }): Subscription {
+    const { settings, logger, definition } = this.#parts;
+    const { name: part = "bus", ...rest } = options;
+    const positions = rest.position === undefined ? { positionFile: this.#stateFile(`${part}.position`) } : {};
+    const days = settings.snapshot;
+    const history = days === 0 ? {} : { snapshot: `${days}d`, snapshotOnResubscribe: true };
+    this.health.set(part, false, "connecting to Threat Bus");
+    return this.#client.subscribe(topics, {
+      ...history,
+      ...positions,
+      signal: this.#end.signal,
+      ...rest,
+      name: `threatbus-${definition.name}`,
+      onStateChange: (state) => {
+        this.health.set(part, state === "live", state === "live" ? undefined : `${state} (${settings.threatbus})`);
+        logger.info({ subscription: part, state }, "subscription");
+        rest.onStateChange?.(state);
+      },
+      onGap: (gap: Gap) => {
+        logger.warn({ subscription: part, gap }, "messages may be missing");
+        rest.onGap?.(gap);
+      },
+      onUndecodable: (problem) => {
+        this.#drops.note(problem.reason, 1, problem.excerpt);
+        rest.onUndecodable?.(problem);
+      },
+    } as SubscribeOptions);
+  }
+}
