@@ -12,6 +12,8 @@ export interface LoopsOptions {
   readonly limit?: number;
   /** Milliseconds; only differences matter. */
   readonly now?: () => number;
+  /** Whether this state of an object went to the bus longer ago, perhaps from an earlier process. */
+  readonly known?: (id: string, modified: string) => boolean;
 }
 
 /**
@@ -24,7 +26,10 @@ export class Loops {
   readonly #published: RecentKeys;
   readonly #written: RecentKeys;
 
+  readonly #known: NonNullable<LoopsOptions["known"]>;
+
   constructor(options: LoopsOptions = {}) {
+    this.#known = options.known ?? (() => false);
     this.#published = new RecentKeys(options);
     this.#written = new RecentKeys(options);
   }
@@ -41,7 +46,7 @@ export class Loops {
 
   /** Whether a message of the bus is one that this connector published. */
   wasPublished(id: string, modified: string): boolean {
-    return this.#published.has(`${id} ${modified}`);
+    return this.#published.has(`${id} ${modified}`) || this.#known(id, modified);
   }
 
   /** An indicator with this pattern goes from the bus to OpenCTI. */
