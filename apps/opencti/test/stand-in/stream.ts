@@ -62,6 +62,8 @@ export class StreamConnection {
   readonly #response: ServerResponse;
   readonly #question: StreamQuestion;
   readonly #end = new AbortController();
+  /** Bytes that were taken from it so far. */
+  bytesWritten = 0;
   #lastId: string | undefined;
   #wake = Promise.withResolvers<void>();
 
@@ -193,6 +195,7 @@ export class StreamConnection {
   async #write(bytes: Buffer): Promise<void> {
     this.#end.signal.throwIfAborted();
     if (!this.#response.write(bytes)) await once(this.#response, "drain", { signal: this.#end.signal });
+    this.bytesWritten += bytes.length;
   }
 }
 
