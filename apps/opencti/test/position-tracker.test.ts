@@ -25,12 +25,15 @@ test("a heartbeat among frames that belong together, and ids that are none, chan
   assert.deepEqual(tracker.safe, { from: "100-0" });
 });
 
-test("without a position the first event begins one", () => {
+test("without a position everything from the first event on is wanted", () => {
   const tracker = new PositionTracker(undefined);
   tracker.see("200-0", "live");
-  assert.equal(tracker.safe, undefined);
+  assert.deepEqual(tracker.safe, { from: "199-0" });
   tracker.see("201-0", "heartbeat");
   assert.deepEqual(tracker.safe, { from: "200-0" });
+  const second = new PositionTracker(undefined);
+  second.see("200-3", "live");
+  assert.deepEqual(second.safe, { from: "200-2" });
 });
 
 const UNTIL = new Date(1_000_000).toISOString();

@@ -11,8 +11,13 @@ test("the first contact begins at the newest event", () => {
   assert.deepEqual(ask({}), { kind: "restart", position: { from: "1718001000123-4" }, why: "first_contact" });
 });
 
-test("a stream without events, or one that tells nothing, is read from now on", () => {
-  assert.deepEqual(ask({ range: { firstEventId: "0-0", lastEventId: "0-0" } }), { kind: "go_on" });
+test("a stream without events is read from its beginning, which is no gap when there are some", () => {
+  const range = { firstEventId: "0-0", lastEventId: "0-0" };
+  assert.deepEqual(ask({ range }), { kind: "restart", position: { from: "0-0" }, why: "first_contact" });
+  assert.deepEqual(ask({ position: { from: "0-0" } }), { kind: "go_on" });
+});
+
+test("a stream that tells nothing of itself is read from now on", () => {
   assert.deepEqual(ask({ range: {} }), { kind: "go_on" });
 });
 

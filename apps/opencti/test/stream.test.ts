@@ -172,6 +172,7 @@ test("a stream that falls silent is given up, if it had heartbeats", async (t) =
   await connected(reader);
   const seen = create(opencti);
   await eventually("accepted", () => ids(reader).includes(seen));
+  await eventually("heartbeats", () => opencti.heartbeats > 2);
   opencti.faults.mute = true;
   await eventually("given up", () => /nothing came from OpenCTI for 1 s/.test(reader.health.detail));
   opencti.faults.mute = false;
@@ -179,13 +180,18 @@ test("a stream that falls silent is given up, if it had heartbeats", async (t) =
   await eventually("accepted", () => ids(reader).includes(id));
 });
 
-test("a stream without events sends no heartbeats, and is not given up for it", async (t) => {
+test("a stream without a position sends no heartbeats, and is not given up for it", async (t) => {
   const opencti = await startStandIn(t);
-  const reader = await startReader(t, opencti, { silence: 1 });
+  opencti.faults.hideRange = true;
+  opencti.faults.heartbeat = 10;
+  const reader = await startReader(t, opencti, { silence: 500 });
   await connected(reader);
-  assert.equal(opencti.requests.length, 1);
+  const { length } = opencti.requests;
+  opencti.faults.delay = 1_500;
   const id = create(opencti);
   await eventually("accepted", () => ids(reader).includes(id));
+  assert.equal(opencti.requests.length, length);
+  assert.match(String(reader.state.position?.from), /^\d+-\d+$/);
 });
 
 test("a slow bus holds up OpenCTI, not this process: what waits is bounded", async (t) => {

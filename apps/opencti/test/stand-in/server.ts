@@ -72,6 +72,11 @@ export class OpenctiStandIn {
     return this.#closedBytes + [...this.#connections].reduce((sum, { bytesWritten }) => sum + bytesWritten, 0);
   }
 
+  /** Heartbeats that the open connections have sent. */
+  get heartbeats(): number {
+    return [...this.#connections].reduce((sum, { heartbeats }) => sum + heartbeats, 0);
+  }
+
   get connections(): number {
     return this.#connections.size;
   }
