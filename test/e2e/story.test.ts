@@ -34,6 +34,7 @@ class Site {
   #brokerPort = 0;
   readonly #processes = new Map<Part, Child>();
   #openctiUrl = "";
+  #markers = 0;
 
   constructor(t: TestContext, cwd: string) {
     this.#t = t;
@@ -68,12 +69,17 @@ class Site {
     return state.sightings.map(([, relation]) => relation).filter((one) => one.sighting_of_ref === indicator);
   }
 
-  /** Traffic to the domain; Zeek may have to peer with the bus first. */
-  async connection(): Promise<void> {
+  nextMarker(): number {
+    this.#markers += 1;
+    return 1 + this.#markers;
+  }
+
+  /** Traffic to a domain; Zeek may have to peer with the bus first. */
+  async connection(value = VALUE): Promise<void> {
     const zeek = this.process("zeek");
     await eventually("a match that went out", async () => {
       const from = zeek.lines.length;
-      zeek.write(`connection ${VALUE}\n`);
+      zeek.write(`connection ${value}\n`);
       const [line] = await zeek.line(/^(sighted|unknown|not sent).*$/, { from });
       return line.startsWith("sighted");
     });
@@ -187,27 +193,28 @@ for (const victim of PARTS) {
     await here.connection();
     await here.kill(victim);
     await here.start(victim);
-    // What Zeek or the bus had of it may have died with it, as with a real Zeek: then the next connection matches.
     if (victim === "zeek") await here.process("zeek").line(intel, PATIENCE);
-    if (victim === "zeek" || victim === "bus") await here.connection();
-    await eventually("the relation", async () => (await here.relations(data.id)).length > 0);
-    const connections = victim === "zeek" || victim === "bus" ? 2 : 1;
     await quiet(here);
-    const relations = await here.relations(data.id);
-    assert.equal(relations.length, 1, "one relation, however often it was told");
-    const count = relations[0]?.count ?? 0;
-    assert.ok(count >= 1 && count <= connections, `${count} sightings of ${connections} connections`);
+    let connections = 1;
+    // Broker confirms nothing: what Zeek had told a bus that died may have died with it. The next connection matches.
+    if ((victim === "zeek" || victim === "bus") && (await here.relations(data.id)).length === 0) {
+      connections += 1;
+      await here.connection();
+    }
+    await eventually("the relation", async () => (await here.relations(data.id)).length > 0);
+    await quiet(here);
+    const counts = (await here.relations(data.id)).map(({ count }) => count);
+    if (connections === 1) assert.deepEqual(counts, [1], "one match, one relation, however often it was told");
+    else assert.ok(counts.length <= connections && counts.every((count) => count === 1), String(counts));
   });
 }
 
-/** Nothing is under way any more: a second indicator has come back as a sighting. */
+/** What was under way has arrived: another indicator has gone all the way round. */
 async function quiet(here: Site): Promise<void> {
-  const second = indicator(2);
-  const value = "marker.example";
-  const data = { ...second.data, name: value, pattern: `[domain-name:value = '${value}']` };
-  await here.control("emit", { ...second, data });
-  const zeek = here.process("zeek");
-  await zeek.line(new RegExp(`^intel ADD ${value} `), PATIENCE);
-  zeek.write(`connection ${value}\n`);
-  await eventually("the marker's relation", async () => (await here.relations(data.id)).length === 1);
+  const { event, data } = indicator(here.nextMarker());
+  const value = `${data.id.slice(-4)}.example`;
+  await here.control("emit", { event, data: { ...data, name: value, pattern: `[domain-name:value = '${value}']` } });
+  await here.process("zeek").line(new RegExp(`^intel ADD ${value} `), PATIENCE);
+  await here.connection(value);
+  await eventually("the marker's relation", async () => (await here.relations(data.id)).length > 0);
 }
