@@ -58,9 +58,9 @@ export const settingsSchema = z.strictObject({
     .int()
     .min(1)
     .max(100)
-    .default(5)
+    .default(20)
     .describe(
-      "How often a query is tried while its data source is away, with pauses of 2 s, 4 s and so on up to 60 s.",
+      "How often a query is tried while its data source is away, with pauses of 2 s, 4 s and so on up to 60 s; 20 take a quarter of an hour.",
     ),
   query_timeout: duration("10m").describe("Longest time that a data source may work on one query."),
   command_timeout: duration("2m").describe("Longest time that one run of STIX-Shifter may take."),

@@ -45,14 +45,15 @@ export function sightingsOf(indicator: Indicator, objects: readonly unknown[]): 
       refused.push("nested too deeply");
       continue;
     }
-    const result = parseStixObject(sightingOf(indicator, observed.data, content));
+    const result = parseStixObject(sightingOf(indicator, object, observed.data, content));
     if (result.ok) valid.push(result.value);
     else refused.push(`${result.error.pointer}: ${result.error.message}`);
   }
   return { valid, refused };
 }
 
-function sightingOf(indicator: Indicator, observed: Observed, content: string): object {
+/** @param object the observation as it came */
+function sightingOf(indicator: Indicator, object: unknown, observed: Observed, content: string): object {
   const { number_observed: count } = observed;
   const last = timestampOf(observed.last_observed);
   const first = timestampOf(observed.first_observed);
@@ -63,7 +64,7 @@ function sightingOf(indicator: Indicator, observed: Observed, content: string): 
     ...(isOrdered ? { firstSeen: first.text } : {}),
     ...(isCount(count) ? { count } : {}),
     key: ["stix-shifter", indicator.id, content],
-    custom: { x_threatbus_sighting_context: observed, x_threatbus_indicator: indicator },
+    custom: { x_threatbus_sighting_context: object, x_threatbus_indicator: indicator },
   });
 }
 
