@@ -85,6 +85,7 @@ export class Source {
       for (const { object } of unique) published.add(object.id);
       await context.publish(unique, signal);
       metrics.sightings.inc({ module: name }, unique.length);
+      if (published.size >= maxSightings) break;
     }
     metrics.queries.inc({ module: name, result: "ok" });
     context.health.set(name, true);
