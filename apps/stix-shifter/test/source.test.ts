@@ -1,7 +1,8 @@
 /** Queries through the command: states, failures, bounds, and what may be seen of credentials. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { eventually, indicator } from "@threatbus/testkit";
+import { eventually, indicator, numberedIndicator } from "@threatbus/testkit";
+import { Slots } from "../src/slots.ts";
 import { stubSource } from "./support/source.ts";
 import { observed } from "./support/stub.ts";
 
@@ -177,4 +178,33 @@ test("observations that are no valid sightings are counted, the others published
   await source.search(INDICATOR, never);
   assert.match(drops.join(), /^invalid_sighting/);
   assert.equal(published.length, 1);
+});
+
+/** Counts how much is done at the same time. */
+class CountingSlots extends Slots {
+  most = 0;
+  #now = 0;
+
+  override run<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+    return super.run(signal, async () => {
+      this.#now += 1;
+      this.most = Math.max(this.most, this.#now);
+      try {
+        return await work();
+      } finally {
+        this.#now -= 1;
+      }
+    });
+  }
+}
+
+test("queries keep to the bounds of their source and of all sources", async (t) => {
+  const slots = new CountingSlots(2);
+  const allSlots = new CountingSlots(1);
+  const { source, published } = await stubSource(t, {
+    behaviour: { rows: [observed("198.51.100.3")] },
+    parts: { slots, allSlots },
+  });
+  await Promise.all([1, 2, 3].map((index) => source.search(numberedIndicator(index).object, never)));
+  assert.deepEqual([slots.most, allSlots.most, published.length], [2, 1, 3]);
 });
