@@ -95,6 +95,11 @@ test("an edit is searched for when the pattern is another one, also after a rest
   await eventually("the other search", () => searches.length === 2);
   searches[1]?.end();
   await second;
+  // Published anew, it is asked for anew: the data source may have seen it since.
+  const third = run(of({ value: "198.51.100.9" }));
+  await eventually("the search once more", () => searches.length === 3);
+  searches[2]?.end();
+  await third;
 
   await searched.save();
   const path = join(await folder(t), "copy.json");
