@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { once } from "node:events";
 import { messageOf, systemCodeOf } from "@threatbus/core";
 
@@ -54,17 +54,7 @@ const LINE_FEED = 0x0a;
  */
 export async function startCommand(options: CommandOptions): Promise<Command> {
   options.signal?.throwIfAborted();
-  const child = spawn(options.program, [...options.args], {
-    detached: true,
-    env: { ...process.env, ...options.env },
-    stdio: ["pipe", "pipe", "pipe"],
-  });
-  try {
-    await once(child, "spawn");
-  } catch (cause) {
-    const why = systemCodeOf(cause) === "ENOENT" ? "there is no such program" : messageOf(cause);
-    throw new CommandFailed(`cannot run ${options.program}: ${why}`, { cause });
-  }
+  const child = await spawned(options);
   // A program that reads nothing breaks the pipe; how it ended says more.
   child.stdin.on("error", () => undefined);
   child.stdin.end(options.input);
@@ -89,6 +79,19 @@ export async function startCommand(options: CommandOptions): Promise<Command> {
   return { lines: linesOf(child, options, end), ended };
 }
 
+/** @throws CommandFailed */
+async function spawned({ program, args, env }: CommandOptions): Promise<ChildProcessWithoutNullStreams> {
+  try {
+    // Some failures are thrown here (arguments that are too long), others are told later (a program that is missing).
+    const child = spawn(program, [...args], { detached: true, env: { ...process.env, ...env } });
+    await once(child, "spawn");
+    return child;
+  } catch (cause) {
+    const why = systemCodeOf(cause) === "ENOENT" ? "there is no such program" : messageOf(cause);
+    throw new CommandFailed(`cannot run ${program}: ${why}`, { cause });
+  }
+}
+
 function closed(child: ChildProcess): Promise<Pick<CommandEnd, "code" | "killedBy">> {
   return new Promise((resolve) => child.once("close", (code, killedBy) => resolve({ code, killedBy })));
 }
@@ -97,20 +100,31 @@ function closed(child: ChildProcess): Promise<Pick<CommandEnd, "code" | "killedB
 class Ender {
   readonly #child: ChildProcess;
   #timer: NodeJS.Timeout | undefined;
+  #isDone = false;
+  /** Its output was cut off here. */
+  isForced = false;
 
   constructor(child: ChildProcess) {
     this.#child = child;
   }
 
   readonly now = (): void => {
-    if (this.#timer !== undefined || this.#child.exitCode !== null || this.#child.signalCode !== null) return;
+    // The process itself may have ended: what it has left behind in its group still holds the pipes.
+    if (this.#timer !== undefined || this.#isDone) return;
     this.#signal("SIGTERM");
-    this.#timer = setTimeout(() => this.#signal("SIGKILL"), GRACE);
+    this.#timer = setTimeout(() => {
+      this.#signal("SIGKILL");
+      // A descendant that has left the group is not waited for.
+      this.isForced = true;
+      this.#child.stdout?.destroy();
+      this.#child.stderr?.destroy();
+    }, GRACE);
     // Nobody reads any more: what it still writes must not keep it.
     this.#child.stdout?.resume();
   };
 
   done(): void {
+    this.#isDone = true;
     clearTimeout(this.#timer);
   }
 
@@ -145,6 +159,7 @@ async function* linesOf(child: ChildProcess, options: CommandOptions, end: Ender
     skipping = false;
     return line;
   };
+  let isComplete = false;
   try {
     for await (const chunk of child.stdout ?? []) {
       const bytes: Buffer = chunk;
@@ -157,10 +172,15 @@ async function* linesOf(child: ChildProcess, options: CommandOptions, end: Ender
       }
       take(bytes.subarray(start));
     }
+    isComplete = true;
     const last = finish();
     if (last !== "") yield last;
+  } catch (error) {
+    // Output that was cut off has ended: why it was is told by how the program ended.
+    if (!end.isForced) throw error;
   } finally {
-    end.now();
+    // One that has closed its output may have work to do.
+    if (!isComplete) end.now();
   }
 }
 

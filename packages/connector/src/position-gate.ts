@@ -37,7 +37,7 @@ export class PositionGate implements PositionStore {
 
   save(position: RememberedPosition): void | Promise<void> {
     // The first of a set is the oldest: everything before it is done.
-    if (this.#open.size === 0 && this.#waiting.length === 0) return this.#store.save(position);
+    if (this.#open.size === 0 && this.#waiting.length === 0) return this.#saveNext(position);
     // Of several positions behind the same work only the newest is of use.
     if (this.#waiting.at(-1)?.behind === this.#begun) this.#waiting.pop();
     this.#waiting.push({ position, behind: this.#begun });
@@ -55,7 +55,13 @@ export class PositionGate implements PositionStore {
       reached = this.#waiting.shift()?.position;
     }
     if (reached === undefined) return;
-    const position = reached;
-    this.#saving = this.#saving.then(() => this.#store.save(position)).catch((error: unknown) => this.#onError(error));
+    this.#saveNext(reached).catch((error: unknown) => this.#onError(error));
+  }
+
+  /** One after the other: an older position never comes to lie over a newer one. */
+  #saveNext(position: RememberedPosition): Promise<void> {
+    const saved = this.#saving.then(() => this.#store.save(position));
+    this.#saving = saved.catch(() => undefined);
+    return saved;
   }
 }

@@ -20,6 +20,8 @@ export async function run<Settings extends SharedSettings>(
   definition: ConnectorDefinition<Settings>,
   { settings, file, warnings }: Loaded<Settings>,
 ): Promise<void> {
+  // Before anything that takes its time: one that starts can be stopped too.
+  const stopped = firstSignal();
   const logging = createLogger({
     config: settings.logging,
     cwd: process.cwd(),
@@ -31,20 +33,24 @@ export async function run<Settings extends SharedSettings>(
   for (const warning of warnings) logger.warn({}, warning);
   logger.debug({ file: file ?? "built-in defaults" }, "configuration read");
   dieOfUnhandled(logger);
-  const stopped = firstSignal();
   const metrics = createMetrics();
   const endWatch = watchEventLoop({ logger, metrics });
   const session = new Session({ definition, settings, logger, metrics });
   const { http } = settings;
   const server = http === false ? undefined : await startHttp({ ...http, health: session.health, metrics });
   try {
-    await session.start();
-    const where = server === undefined ? "" : `, health and metrics ${server.url}`;
-    logger.info({}, `ready: threatbus ${settings.threatbus}${where}`);
+    const starting = session.start().then(() => undefined);
+    const early = await Promise.race([starting, stopped]);
+    // Being stopped is the reason for whatever it fails with now.
+    starting.catch(() => undefined);
     // The helper process takes its time: nothing waits for it.
-    const told = notifySupervisor("READY=1", { env: process.env, logger });
-    const signal = await stopped;
-    logger.info({ signal }, "stopping");
+    let told: Promise<unknown> = Promise.resolve();
+    if (early === undefined) {
+      const where = server === undefined ? "" : `, health and metrics ${server.url}`;
+      logger.info({}, `ready: threatbus ${settings.threatbus}${where}`);
+      told = notifySupervisor("READY=1", { env: process.env, logger });
+    }
+    logger.info({ signal: await stopped }, "stopping");
     void told.then(() => notifySupervisor("STOPPING=1", { env: process.env, logger }));
   } finally {
     await session.stop();

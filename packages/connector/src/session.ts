@@ -37,7 +37,7 @@ export class Session<Settings extends SharedSettings> {
   readonly #client;
   readonly #workers: Worker[] = [];
   readonly #drops: DropReport;
-  #atEnd: (() => Promise<void>) | undefined;
+  #started: Promise<(() => Promise<void>) | undefined> | undefined;
 
   constructor(parts: SessionParts<Settings>) {
     const { settings, logger, metrics, definition } = parts;
@@ -73,15 +73,18 @@ export class Session<Settings extends SharedSettings> {
       work: (name, run) => this.#work(name, run),
       stateFile: (name) => this.#stateFile(name),
     };
-    this.#atEnd = await definition.run(context);
+    this.#started = definition.run(context);
+    await this.#started;
   }
 
-  /** Ends the workers, then what the connector does at its end, then the connection. Never rejects. */
+  /** Ends the workers, then what the connector does at its end, then the connection; also while it starts. Never rejects. */
   async stop(): Promise<void> {
     this.#end.abort();
+    // Why it could not start is told by `start`.
+    const atEnd = await this.#started?.catch(() => undefined);
     for (const worker of this.#workers) worker.stop();
     await Promise.all(this.#workers.map((worker) => worker.join()));
-    await this.#atEnd?.().catch((error: unknown) => {
+    await atEnd?.().catch((error: unknown) => {
       this.#parts.logger.error({ error: messageOf(error) }, "the connector did not end as it should");
     });
     this.#drops.flush();

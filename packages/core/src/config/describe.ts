@@ -24,6 +24,8 @@ interface Node {
   readonly properties?: Readonly<Record<string, Node>>;
   readonly required?: readonly string[];
   readonly items?: Node;
+  /** What every member of a map without fixed keys is. */
+  readonly additionalProperties?: Node | boolean;
   readonly anyOf?: readonly Node[];
 }
 
@@ -57,9 +59,14 @@ function rowsOf(node: Node, prefix: string): SettingRow[] {
   });
 }
 
-/** Rows of what stands in a section, or in each section of a list: `websocket[].url`. */
+/** Rows of what stands in a section, in each section of a list (`websocket[].url`) or of a map (`modules.<name>.host`). */
 function membersOf(node: Node, key: string): SettingRow[] {
-  return [...rowsOf(node, key), ...(node.items === undefined ? [] : rowsOf(node.items, `${key}[]`))];
+  const { items, additionalProperties: each } = node;
+  return [
+    ...rowsOf(node, key),
+    ...(items === undefined ? [] : rowsOf(items, `${key}[]`)),
+    ...(typeof each === "object" ? rowsOf(each, `${key}.<name>`) : []),
+  ];
 }
 
 function isEmptyMap(value: unknown): boolean {

@@ -1,0 +1,5 @@
+#!/usr/bin/env node
+import { runProgram } from "@threatbus/connector";
+import { connector } from "../src/connector.ts";
+
+await runProgram(connector);

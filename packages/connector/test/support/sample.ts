@@ -1,0 +1,72 @@
+/** A connector for the tests that does what its settings say, and says what it does. */
+import { setTimeout as sleep } from "node:timers/promises";
+import { z } from "zod";
+import type { ConnectorContext, ConnectorDefinition } from "../../src/definition.ts";
+import { sharedSettings } from "../../src/options.ts";
+import { runProgram } from "../../src/program.ts";
+import { makeSighting } from "../../src/sighting.ts";
+
+const settingsSchema = z.strictObject({
+  ...sharedSettings({ httpPort: 0 }),
+  mode: z
+    .enum(["idle", "report", "start_fails", "start_hangs", "worker_fails"])
+    .default("idle")
+    .describe("What it does."),
+  tool: z.strictObject({ token: z.string().default("none") }).prefault({}),
+});
+type Settings = z.output<typeof settingsSchema>;
+
+export const sample: ConnectorDefinition<Settings> = {
+  name: "sample",
+  description: "Shows what connectors have in common",
+  manifest: new URL("../../package.json", import.meta.url),
+  variablePrefix: "SAMPLE_THREATBUS_",
+  variableAliases: { SAMPLE_TOKEN: ["tool", "token"] },
+  settingsSchema,
+  commands: [
+    {
+      name: "show",
+      define: (command) => command.description("print a setting").argument("<what>").option("--loud", "in capitals"),
+      run: (settings, [what = ""], { loud }) => {
+        const text = `${what}: ${settings.tool.token}`;
+        process.stdout.write(`${loud === true ? text.toUpperCase() : text}\n`);
+        return Promise.resolve();
+      },
+    },
+  ],
+  async run(context) {
+    const { settings, logger, signal } = context;
+    if (settings.mode === "start_fails") throw new Error("the tool is not there");
+    if (settings.mode === "start_hangs") await forEver(signal);
+    context.work("first", async (own) => {
+      await work(context, own).finally(() => logger.info({}, "worker ended"));
+    });
+    return () => {
+      logger.info({}, "end function called");
+      return Promise.resolve();
+    };
+  },
+};
+
+async function work(context: ConnectorContext<Settings>, signal: AbortSignal): Promise<void> {
+  const { settings, health, drops } = context;
+  if (settings.mode === "worker_fails") throw new Error("it broke");
+  if (settings.mode === "report") {
+    for await (const { object } of context.subscribe("stix2/indicator")) {
+      drops.note("sampled");
+      health.set("tool", false, "seen");
+      await context.publish([makeSighting({ ref: object.id, lastSeen: new Date().toISOString(), key: [object.id] })]);
+    }
+    return;
+  }
+  await forEver(signal);
+}
+
+async function forEver(signal: AbortSignal): Promise<void> {
+  await sleep(2 ** 30, undefined, { signal });
+}
+
+/** Started by the tests as a program of its own. */
+export function main(): Promise<void> {
+  return runProgram(sample, process.argv.slice(1));
+}
