@@ -53,7 +53,8 @@ export class IndicatorMapper {
     }
     const wanted = this.#isWanted(facts);
     const mark = fingerprint(event.bytes, String(event.data.modified));
-    const unchanged = known !== undefined && known.digest.equals(mark.digest);
+    // From the database an object may be written otherwise than in the event that told of it.
+    const unchanged = known?.digest.equals(mark.digest) === true || (replayed && known?.modified === mark.modified);
     const { change } = event;
     const decision = decide({ change, replayed, wanted, onBus: known !== undefined, unchanged, republish });
     if (decision === "nothing") onIgnored(wanted ? "nothing_new" : "not_wanted");

@@ -61,10 +61,16 @@ export async function* streamFrames(
       throw new StreamRefused(status, "the answer is no event stream: is opencti.url the address of OpenCTI?");
     }
     const parser = new FrameParser(options.maxFrameBytes);
+    // The first frame comes at once; after it there is only silence where nothing happens and no heartbeats are sent.
+    let expectsMore = true;
     let hasHeartbeats = false;
-    for await (const chunk of patiently(body, () => (hasHeartbeats ? options.silence : undefined))) {
+    for await (const chunk of patiently(body, () => (expectsMore ? options.silence : undefined))) {
+      expectsMore = hasHeartbeats;
       for (const frame of parser.push(chunk)) {
-        if (frame.event === "heartbeat") hasHeartbeats = true;
+        if (frame.event === "heartbeat") {
+          hasHeartbeats = true;
+          expectsMore = true;
+        }
         yield frame;
       }
     }

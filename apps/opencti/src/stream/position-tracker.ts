@@ -41,6 +41,8 @@ export class PositionTracker {
     const group = this.#group === undefined ? undefined : parseEventId(this.#group);
     if (group !== undefined && compareEventIds(parsed, group) <= 0) return;
     if (this.#group !== undefined) this.#done(this.#group);
+    // Where nothing was known, what came before the first event is not wanted.
+    this.#safe ??= { from: justBefore(parsed) };
     this.#group = id;
   }
 
@@ -63,4 +65,8 @@ export class PositionTracker {
     this.#group = undefined;
     this.#safe = { from: eventIdAt(new Date(until)) };
   }
+}
+
+function justBefore({ ms, sequence }: EventId): string {
+  return sequence > 0 ? `${ms}-${sequence - 1}` : `${Math.max(0, ms - 1)}-0`;
 }

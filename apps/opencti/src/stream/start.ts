@@ -49,12 +49,15 @@ export function decideStart({ position, range, importFrom, now }: StartQuestion)
     return { kind: "restart", position: { from: eventIdAt(importFrom), recoverUntil, republish: true }, why: "import" };
   }
   if (position === undefined) {
-    if (last === undefined || range.lastEventId === undefined || last.ms === 0) return { kind: "go_on" };
+    if (last === undefined || range.lastEventId === undefined) return { kind: "go_on" };
     return { kind: "restart", position: { from: range.lastEventId }, why: "first_contact" };
   }
   const first = parseEventId(range.firstEventId ?? "");
   const live = liveStart(position);
-  if (first === undefined || live === undefined || compareEventIds(live, first) >= 0) return { kind: "go_on" };
+  // 0-0 is where a stream began that was empty: nothing was before.
+  if (first === undefined || live === undefined || live.ms === 0 || compareEventIds(live, first) >= 0) {
+    return { kind: "go_on" };
+  }
   return { kind: "restart", position: { from: position.from, recoverUntil }, why: "gap" };
 }
 

@@ -21,6 +21,8 @@ export interface Faults {
   garbage?: string | undefined;
   /** Answers the stream with this content type and a page instead. */
   page?: string | undefined;
+  /** Does not tell where the stream stands. */
+  hideRange?: boolean | undefined;
   /** Says nothing any more on open connections, and keeps them. */
   mute?: boolean | undefined;
 }

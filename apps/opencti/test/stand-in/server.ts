@@ -38,6 +38,7 @@ export class OpenctiStandIn {
   readonly #server: Server;
   readonly #graphql: GraphqlHandler | undefined;
   readonly #connections = new Set<StreamConnection>();
+  #closedBytes = 0;
 
   constructor(options: StandInOptions = {}) {
     this.#options = options;
@@ -64,6 +65,16 @@ export class OpenctiStandIn {
   /** For `opencti.url`. */
   get url(): string {
     return `http://127.0.0.1:${this.port}${this.#options.base ?? ""}`;
+  }
+
+  /** Bytes that the streams have handed to the network so far. */
+  get bytesWritten(): number {
+    return this.#closedBytes + [...this.#connections].reduce((sum, { bytesWritten }) => sum + bytesWritten, 0);
+  }
+
+  /** Heartbeats that the open connections have sent. */
+  get heartbeats(): number {
+    return [...this.#connections].reduce((sum, { heartbeats }) => sum + heartbeats, 0);
   }
 
   get connections(): number {
@@ -112,6 +123,7 @@ export class OpenctiStandIn {
       await connection.run();
     } finally {
       this.#connections.delete(connection);
+      this.#closedBytes += connection.bytesWritten;
     }
   }
 

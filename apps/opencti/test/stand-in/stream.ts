@@ -62,7 +62,12 @@ export class StreamConnection {
   readonly #response: ServerResponse;
   readonly #question: StreamQuestion;
   readonly #end = new AbortController();
+  /** Bytes that were taken from it so far. */
+  bytesWritten = 0;
+  /** Sent so far. */
+  heartbeats = 0;
   #lastId: string | undefined;
+  #writing: Promise<void> = Promise.resolve();
   #wake = Promise.withResolvers<void>();
 
   constructor(state: OpenctiState, faults: Faults, response: ServerResponse, question: StreamQuestion) {
@@ -81,10 +86,14 @@ export class StreamConnection {
     response.on("close", () => this.close());
     response.on("error", () => this.close());
     try {
-      await this.#frame(undefined, "connected", this.#range());
+      await this.#frame(
+        undefined,
+        "connected",
+        this.#faults.hideRange === true ? { connectionId: "1" } : this.#range(),
+      );
       const { from, recover } = this.#question;
       this.#lastId = from;
-      const heartbeats = this.#beat();
+      const heartbeats = this.#beat().catch(() => this.close());
       // Without a start: from the event that comes next.
       let position = from ?? this.#state.events.at(-1)?.id ?? "0-0";
       if (from !== undefined && recover !== undefined) {
@@ -151,6 +160,7 @@ export class StreamConnection {
       // Not before a position is known.
       if (this.#lastId === undefined || this.#faults.mute === true) continue;
       await this.#frame(this.#lastId, "heartbeat", new Date(msOf(this.#lastId)).toISOString());
+      this.heartbeats += 1;
     }
   }
 
@@ -165,7 +175,14 @@ export class StreamConnection {
     await this.#frame(event.id, event.event, bodyOf(event));
   }
 
-  async #frame(id: string | undefined, event: string, data: unknown): Promise<void> {
+  /** Frames come one after the other, whoever sends them. */
+  #frame(id: string | undefined, event: string, data: unknown): Promise<void> {
+    const written = this.#writing.then(() => this.#writeFrame(id, event, data));
+    this.#writing = written.catch(() => undefined);
+    return written;
+  }
+
+  async #writeFrame(id: string | undefined, event: string, data: unknown): Promise<void> {
     const { lineEnd, packet } = this.#faults;
     if (this.#faults.mute === true) return;
     const isEvent = event !== "connected" && event !== "heartbeat";
@@ -193,6 +210,7 @@ export class StreamConnection {
   async #write(bytes: Buffer): Promise<void> {
     this.#end.signal.throwIfAborted();
     if (!this.#response.write(bytes)) await once(this.#response, "drain", { signal: this.#end.signal });
+    this.bytesWritten += bytes.length;
   }
 }
 
