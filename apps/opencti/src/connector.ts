@@ -1,9 +1,12 @@
-import type { ConnectorDefinition } from "@threatbus/connector";
+import type { ConnectorContext, ConnectorDefinition } from "@threatbus/connector";
+import { messageOf } from "@threatbus/core";
 import { importCommand } from "./inbound/import-command.ts";
-import { isOnBus, startInbound } from "./inbound/start.ts";
+import { type Inflow, isOnBus, startInbound } from "./inbound/start.ts";
 import { StateFile } from "./inbound/state-file.ts";
 import { Loops } from "./loops.ts";
 import { type Settings, settingsSchema, variableAliases } from "./options.ts";
+import { replayCommand } from "./outbound/replay-command.ts";
+import { startOutbound } from "./outbound/start.ts";
 import { createAgent } from "./stream/agent.ts";
 
 export const connector: ConnectorDefinition<Settings> = {
@@ -13,7 +16,7 @@ export const connector: ConnectorDefinition<Settings> = {
   variablePrefix: "OPENCTI_THREATBUS_",
   variableAliases,
   settingsSchema,
-  commands: [importCommand],
+  commands: [importCommand, replayCommand],
   async run(context) {
     const { settings, drops } = context;
     const dispatcher = await createAgent(settings.opencti);
@@ -21,17 +24,32 @@ export const connector: ConnectorDefinition<Settings> = {
       onForgotten: (count) => drops.note("published_forgotten", count),
     });
     const loops = new Loops({ known: (id, modified) => isOnBus(state, id, modified) });
-    startInbound({
+    // Each direction needs something of the other: who we are in OpenCTI, and how far its stream was read.
+    let inflow: Inflow | undefined;
+    const outbound = startOutbound({
       context,
-      state,
       loops,
       dispatcher,
-      access: () => Promise.resolve(undefined),
-      prepare: () => Promise.resolve(),
+      streamState: () => inflow?.state(),
+      onReset: (told) => restart(context, inflow, told),
     });
+    const { access, prepare } = outbound;
+    inflow = startInbound({ context, state, loops, dispatcher, access, prepare });
     return async () => {
+      await outbound.close();
       state.close();
       await dispatcher.destroy();
     };
   },
 };
+
+/** An administrator of OpenCTI wants the connector to begin anew. */
+function restart(
+  { logger }: Pick<ConnectorContext, "logger">,
+  inflow: Inflow | undefined,
+  told: string | undefined,
+): void {
+  inflow?.restart(told).catch((error: unknown) => {
+    logger.error({ error: messageOf(error) }, "the import that an administrator of OpenCTI wants could not be noted");
+  });
+}

@@ -4,6 +4,7 @@ import type { Dispatcher } from "undici";
 import type { Loops } from "../loops.ts";
 import type { Settings } from "../options.ts";
 import { type AccessCheck, StreamFollower } from "../stream/follow.ts";
+import type { StreamPosition } from "../stream/start.ts";
 import { IMPORT_REQUEST } from "./import-command.ts";
 import { ImportRequest } from "./import-request.ts";
 import { importDate, parseImport } from "./import-start.ts";
@@ -16,8 +17,15 @@ export interface InboundParts {
   readonly loops: Loops;
   readonly dispatcher: Dispatcher;
   readonly access: AccessCheck;
-  /** Called before the first event is read. */
+  /** Finds out who we are in OpenCTI, before the first event is read. */
   readonly prepare: (signal: AbortSignal) => Promise<void>;
+}
+
+export interface Inflow {
+  /** How far the live stream was read, as OpenCTI's own connectors tell it. */
+  state(): string | undefined;
+  /** Reads all indicators again, from the database; those changed since a state that was told, if it is one. */
+  restart(state: string | undefined): Promise<void>;
 }
 
 /** Name of this direction in the health. */
@@ -27,7 +35,7 @@ const SILENCE = 60_000;
 const ANSWER_TIMEOUT = 60_000;
 
 /** Begins to read OpenCTI's live stream and to publish its indicators. */
-export function startInbound({ context, state, loops, dispatcher, access, prepare }: InboundParts): void {
+export function startInbound({ context, state, loops, dispatcher, access, prepare }: InboundParts): Inflow {
   const { settings, logger, health } = context;
   const { opencti, connector } = settings;
   const request = new ImportRequest(context.stateFile(IMPORT_REQUEST));
@@ -52,12 +60,26 @@ export function startInbound({ context, state, loops, dispatcher, access, prepar
     importBegun: () => request.done(),
     importWanted: (signal) => request.wanted(signal),
     access,
+    prepare,
   });
   health.set(PART, false, "connecting to OpenCTI");
-  context.work("stream", async (signal) => {
-    await prepare(signal);
-    await follower.run(signal);
-  });
+  context.work("stream", (signal) => follower.run(signal));
+  return {
+    state: () => toldState(state.position),
+    restart: (told) => request.ask(startOf(told)),
+  };
+}
+
+function toldState(position: StreamPosition | undefined): string | undefined {
+  if (position === undefined) return undefined;
+  const { from: start_from, recoverUntil: recover_until } = position;
+  return JSON.stringify({ start_from, ...(recover_until === undefined ? {} : { recover_until }) });
+}
+
+/** Where a state begins that an administrator has set; the very beginning for none, and for one that says nothing. */
+function startOf(told: string | undefined): Date {
+  const [, ms = "0"] = /"start_from"\s*:\s*"(\d{1,15})-\d+"/.exec(told ?? "") ?? [];
+  return new Date(Number(ms));
 }
 
 function firstImport({ inbound }: Settings, state: StateFile): Date | undefined {

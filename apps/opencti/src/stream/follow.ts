@@ -31,6 +31,8 @@ export interface FollowOptions {
   /** Resolves when an import is wanted while a connection stands. */
   readonly importWanted: (signal: AbortSignal) => Promise<void>;
   readonly access?: AccessCheck;
+  /** What has to be known before the first event. A failure is told and tried again, like one of the stream. */
+  readonly prepare?: (signal: AbortSignal) => Promise<void>;
   /** Between two connections; tests give their own. */
   readonly wait?: (milliseconds: number, signal: AbortSignal) => Promise<void>;
 }
@@ -53,6 +55,7 @@ export class StreamFollower {
   /** Connections in a row that brought nothing. */
   #failures = 0;
   #restarts = 0;
+  #isPrepared = false;
 
   constructor(options: FollowOptions) {
     this.#options = options;
@@ -73,6 +76,8 @@ export class StreamFollower {
     const position = this.#options.position();
     const sink = this.#options.sink(position, signal);
     try {
+      if (!this.#isPrepared) await this.#options.prepare?.(signal);
+      this.#isPrepared = true;
       const end = await this.#connect(position, sink, signal);
       await sink.drained();
       if (end === "restart" && this.#restarts <= FREE_RESTARTS) return 0;
