@@ -99,7 +99,7 @@ describe("draining the spool", () => {
         for (let turn = 0; turn < Math.random() * 10; turn += 1) await new Promise(setImmediate);
         order.push(idOf(body));
         now -= 1;
-        return "written";
+        return "written" as const;
       }),
     );
     await drained(site);

@@ -10,7 +10,6 @@ export const deadLetterSchema = z.object({
   message: z.string(),
   object: z.record(z.string(), z.unknown()),
 });
-export type DeadLetter = z.infer<typeof deadLetterSchema>;
 
 export interface DeadLetterOptions {
   readonly path: string;
