@@ -1,4 +1,5 @@
 import { isAbsolute } from "node:path";
+import { setImmediate } from "node:timers/promises";
 import { type Message, PositionFile } from "@threatbus/client";
 import { type ConnectorContext, counter, gauge, nameBasedUuid, PositionGate } from "@threatbus/connector";
 import { messageOf } from "@threatbus/core";
@@ -113,6 +114,8 @@ function startWriting(parts: OutboundParts, delivery: Delivery, topics: readonly
   if (settings.outbound.register) startRegistration(parts, spool);
   return async () => {
     spool.close();
+    // Those who wait for the last writing let their positions pass first.
+    await setImmediate();
     await gate.settled();
   };
 }
