@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { test } from "node:test";
 import { eventually } from "@threatbus/testkit";
+import { folder } from "../interop/support/process.ts";
 import { startBus } from "./support/bus.ts";
 import { Connector, Opencti, Sensor } from "./support/opencti.ts";
 
@@ -86,7 +87,8 @@ test("an indicator goes to the sensors and their sighting comes back, and nothin
 });
 
 test("each of them may be killed in between: every indicator arrives, every sighting once", async (t) => {
-  const bus = await startBus(t, { top: { store: { durability: "always" } } });
+  const settings = { folder: await folder(t), top: { store: { durability: "always" } } };
+  const bus = await startBus(t, settings);
   const opencti = await Opencti.start(t);
   const connector = await Connector.start(t, bus, opencti);
   const sensor = await Sensor.start(t, bus);
@@ -113,14 +115,22 @@ test("each of them may be killed in between: every indicator arrives, every sigh
   await opencti.begin();
   await connector.begin();
   await eventually("both sighted", async () => (await opencti.state()).sightings.length === 2);
+
+  // While the bus is away, OpenCTI goes on.
+  bus.child.kill("SIGKILL");
+  await bus.child.exited;
   const third = await create("third.example");
+  await startBus(t, settings, bus.ports);
   await eventually("heard of the third", () => sensor.has(third));
+  await sensor.publish(sightingOf(third));
+  await eventually("all sighted", async () => (await opencti.state()).sightings.length === 3);
   const { sightings, invalid } = await opencti.state();
   assert.deepEqual(
     sightings.map(([, { sighting_of_ref, count }]) => [sighting_of_ref, count]),
     [
       [first, 1],
       [second, 1],
+      [third, 1],
     ],
   );
   assert.deepEqual(new Set(sensor.heard.map(([id]) => id)), new Set([first, second, third]));
