@@ -29,7 +29,10 @@ const replyError = z.object({
   data: errorData,
   extensions: z.object({ code: z.string().optional(), data: errorData }).optional().catch(undefined),
 });
-const replySchema = z.object({ data: z.unknown(), errors: z.array(replyError).min(1).max(1_000).optional() });
+const replySchema = z.object({
+  data: z.unknown().optional(),
+  errors: z.array(replyError).min(1).max(1_000).optional(),
+});
 
 /** Milliseconds before attempt `attempt` + 1: doubling, the upper half at random, so that many do not come at once. */
 export function backoff(attempt: number, min: number, max: number): number {

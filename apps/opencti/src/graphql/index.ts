@@ -4,4 +4,4 @@ export { backoff, GraphqlClient, type RetryOptions } from "./client.ts";
 export { OpenctiError } from "./errors.ts";
 export type { ConnectorInput, IndicatorInput, SightingInput } from "./inputs.ts";
 export type { Me } from "./operations.ts";
-export { HttpTransport, type TransportOptions } from "./transport.ts";
+export { HttpTransport } from "./transport.ts";

@@ -10,7 +10,6 @@ export const deadLetterSchema = z.object({
   message: z.string(),
   object: z.record(z.string(), z.unknown()),
 });
-export type DeadLetter = z.infer<typeof deadLetterSchema>;
 
 export interface DeadLetterOptions {
   readonly path: string;
@@ -21,6 +20,9 @@ export interface DeadLetterOptions {
   /** A file had to be given up to make room. */
   readonly onLost?: (path: string) => void;
 }
+
+/** How often a line is written to a file that somebody takes away at the same time. */
+const MAX_ATTEMPTS = 5;
 
 /** @param body JSON text of the object */
 export function deadLetterLine(body: Buffer, error: OpenctiError, now = new Date()): string {
@@ -52,13 +54,8 @@ export class DeadLetters {
     const size = (await stat(path).catch(() => undefined))?.size ?? 0;
     if (size > 0 && size + Buffer.byteLength(line) > maxBytes) await this.#rotate();
     // Opened anew for each line: a replay takes the file away.
-    const file = await open(path, "a", 0o600);
-    try {
-      await file.appendFile(line);
-      await file.datasync();
-    } finally {
-      await file.close();
-    }
+    for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) if (await appendTo(path, line)) return;
+    throw new Error(`${path} is taken away again and again`);
   }
 
   async #rotate(): Promise<void> {
@@ -68,5 +65,18 @@ export class DeadLetters {
     for (let number = keep; number > 0; number -= 1) {
       await rename(number === 1 ? path : `${path}.${number - 1}`, `${path}.${number}`).catch(() => undefined);
     }
+  }
+}
+
+/** @returns false: the file was taken away meanwhile, and whoever did may not have seen the line */
+async function appendTo(path: string, line: string): Promise<boolean> {
+  const file = await open(path, "a", 0o600);
+  try {
+    await file.appendFile(line);
+    await file.datasync();
+    const [named, written] = await Promise.all([stat(path).catch(() => undefined), file.stat()]);
+    return named?.ino === written.ino;
+  } finally {
+    await file.close();
   }
 }

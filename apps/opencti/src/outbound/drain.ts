@@ -39,7 +39,7 @@ export class Drain {
   readonly #setbacks: Setbacks;
   /** Why OpenCTI cannot be written to; undefined: it can, as far as is known. */
   #failure: OpenctiError | undefined;
-  /** Failures in a row without anything written between. */
+  /** Rounds in a row that failed. */
   #failures = 0;
   #prepared = false;
 
@@ -58,8 +58,9 @@ export class Drain {
         if (!(error instanceof OpenctiError)) throw error;
         this.#fail(error);
       }
-      if (this.#failure !== undefined)
-        await sleep(this.#pause(this.#failure), undefined, { signal }).catch(() => undefined);
+      if (this.#failure === undefined) continue;
+      this.#failures += 1;
+      await sleep(this.#pause(this.#failure), undefined, { signal }).catch(() => undefined);
     }
   }
 
@@ -69,8 +70,8 @@ export class Drain {
     if (!this.#prepared) {
       await delivery.prepare(signal);
       this.#prepared = true;
-      // A call that is forbidden still is: only one that succeeds shows that it works again.
-      if (this.#failure?.kind !== "forbidden" || spool.size === 0) this.#succeed();
+      // That OpenCTI knows us does not show that it takes what failed: only something written does.
+      if (this.#failure === undefined || spool.size === 0) this.#succeed();
     }
     const entries = spool.oldest(BATCH, BATCH_BYTES, this.#setbacks.postponed());
     if (entries.length === 0) return spool.changed(signal, this.#setbacks.next());
@@ -110,6 +111,7 @@ export class Drain {
         return this.#onTemporary(entry, error);
       default:
         await this.#giveUp(entry, error);
+        this.#succeed();
         return "next";
     }
   }
@@ -141,7 +143,6 @@ export class Drain {
       logger.error({ error: error.message, code: error.code, waiting: spool.size }, "OpenCTI cannot be written to");
     }
     this.#failure = error;
-    this.#failures += 1;
     this.#prepared = false;
     onState(false, error.message);
   }

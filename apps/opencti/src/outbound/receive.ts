@@ -8,6 +8,8 @@ export interface ReceiveOptions {
   readonly messages: AsyncIterable<Message>;
   readonly spool: Spool;
   readonly gate: Pick<PositionGate, "begin">;
+  /** Whether this connector has published the object itself: it is not to go back to where it came from. */
+  readonly isOwn: (object: Message["object"]) => boolean;
   readonly logger: Logger;
 }
 
@@ -15,9 +17,14 @@ export interface ReceiveOptions {
  * Puts what comes from the bus into the spool, and does nothing else, so that a slow OpenCTI never holds up receiving. A
  * full spool takes nothing from the bus, which keeps it in its log. Ends with the messages or the signal.
  */
-export async function receive({ messages, spool, gate, logger }: ReceiveOptions, signal: AbortSignal): Promise<void> {
+export async function receive(
+  { messages, spool, gate, isOwn, logger }: ReceiveOptions,
+  signal: AbortSignal,
+): Promise<void> {
   let toldFull = false;
   for await (const { object, bytes } of messages) {
+    // Asked now and not only when it is written: that may be so much later that nobody remembers.
+    if (isOwn(object)) continue;
     if (spool.isFull && !toldFull)
       logger.warn({ bytes: spool.bytes }, "the spool is full: nothing is taken from the bus");
     toldFull = spool.isFull;

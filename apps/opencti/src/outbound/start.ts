@@ -1,5 +1,6 @@
 import { isAbsolute } from "node:path";
-import { PositionFile } from "@threatbus/client";
+import { setImmediate } from "node:timers/promises";
+import { type Message, PositionFile } from "@threatbus/client";
 import { type ConnectorContext, counter, gauge, nameBasedUuid, PositionGate } from "@threatbus/connector";
 import { messageOf } from "@threatbus/core";
 import type { Dispatcher } from "undici";
@@ -86,8 +87,13 @@ function startWriting(parts: OutboundParts, delivery: Delivery, topics: readonly
     logger.warn({ error: messageOf(error) }, "a position could not be saved; after a restart messages come again");
   });
   const subscription = context.subscribe(topics, { position: gate });
-  context.work("receive", (signal) => receive({ messages: subscription, spool, gate, logger }, signal));
   const { onOutcome, onDeadLetter } = metricsOf(context, spool);
+  const isOwn = ({ id, modified }: Message["object"]): boolean => {
+    if (!parts.loops.wasPublished(id, modified)) return false;
+    onOutcome("own");
+    return true;
+  };
+  context.work("receive", (signal) => receive({ messages: subscription, spool, gate, isOwn, logger }, signal));
   const drain = new Drain({
     spool,
     delivery,
@@ -108,6 +114,8 @@ function startWriting(parts: OutboundParts, delivery: Delivery, topics: readonly
   if (settings.outbound.register) startRegistration(parts, spool);
   return async () => {
     spool.close();
+    // Those who wait for the last writing let their positions pass first.
+    await setImmediate();
     await gate.settled();
   };
 }

@@ -54,8 +54,8 @@ export function createGraphql(state: OpenctiState): GraphqlStandIn {
       return send(response, 400, { errors: document.errors.map(asValidationError) });
     }
     const { field, node, variables } = document;
-    const user = userOf(state, request);
     await faults.onCall?.(field);
+    const user = userOf(state, request);
     const refusal = refusalOf(faults, field, user);
     if (refusal !== undefined) return send(response, 200, errorBody(faults.shape, refusal, field));
     calls.push({ field, variables });

@@ -10,6 +10,8 @@ export interface WorkerContext {
   readonly metrics: Registry;
   /** Waits before the worker is started again; tests give their own. */
   readonly wait?: (milliseconds: number, signal: AbortSignal) => Promise<void>;
+  /** Monotonic milliseconds; tests give their own. */
+  readonly now?: () => number;
 }
 
 const FIRST_BACKOFF_MS = 1_000;
@@ -31,6 +33,8 @@ export abstract class StoppableWorker {
   readonly #abort = new AbortController();
   #running: Promise<void> | undefined;
   #failures = 0;
+  /** When the present run began; undefined between two of them. */
+  #began: number | undefined;
 
   constructor(name: string, context: WorkerContext) {
     this.name = name;
@@ -39,7 +43,7 @@ export abstract class StoppableWorker {
 
   /** False while the last run failed and no later one has lasted a minute. */
   get healthy(): boolean {
-    return this.#failures === 0;
+    return this.#failures === 0 || this.#hasRecovered();
   }
 
   /** Begins to work; a second call does nothing. */
@@ -63,16 +67,25 @@ export abstract class StoppableWorker {
   async #supervise(): Promise<void> {
     const { signal } = this.#abort;
     while (!signal.aborted) {
-      const started = performance.now();
+      this.#began = this.#now();
       try {
         await this.run(signal);
         return;
       } catch (error) {
         if (signal.aborted) return;
-        if (performance.now() - started >= RECOVERED_AFTER_MS) this.#failures = 0;
+        if (this.#hasRecovered()) this.#failures = 0;
+        this.#began = undefined;
         await this.#backOff(error, signal);
       }
     }
+  }
+
+  #hasRecovered(): boolean {
+    return this.#began !== undefined && this.#now() - this.#began >= RECOVERED_AFTER_MS;
+  }
+
+  #now(): number {
+    return (this.#context.now ?? performance.now.bind(performance))();
   }
 
   async #backOff(error: unknown, signal: AbortSignal): Promise<void> {

@@ -54,6 +54,27 @@ test("a run that throws is logged, counted, and started again after 1, 2, 4 ... 
   );
 });
 
+test("a worker that failed is healthy again when a later run has lasted a minute", async () => {
+  const { logger } = recordingLogger();
+  const again = Promise.withResolvers<void>();
+  let time = 0;
+  const context = { logger, metrics: new Registry(), wait: async () => undefined, now: () => time };
+  const worker = new Worker(context, async (signal, round) => {
+    if (round === 1) throw new Error("failure");
+    again.resolve();
+    await untilAborted(signal, round);
+  });
+  worker.start();
+  await again.promise;
+  assert.equal(worker.healthy, false);
+  time = 59_999;
+  assert.equal(worker.healthy, false);
+  time = 60_000;
+  assert.equal(worker.healthy, true);
+  worker.stop();
+  await worker.join();
+});
+
 test("stop aborts the run, and join waits until it has returned", async () => {
   const { logger, lines } = recordingLogger();
   const worker = new Worker({ logger, metrics: new Registry() }, untilAborted);

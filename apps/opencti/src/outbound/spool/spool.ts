@@ -22,6 +22,8 @@ export interface SpoolOptions {
   readonly remember?: number;
   /** Hears of a disk that refuses, and (undefined) of one that does so no longer. */
   readonly onDiskError?: (why: string | undefined) => void;
+  /** Opens the file; tests have their own. */
+  readonly open?: (path: string) => DatabaseSync;
 }
 
 interface NewEntry {
@@ -72,7 +74,7 @@ export class Spool {
   /** @throws Error when the file cannot be used */
   constructor(path: string, options: SpoolOptions) {
     this.#options = { rememberFor: WEEK, remember: 500_000, ...options };
-    this.#database = openSpoolFile(path);
+    this.#database = (options.open ?? openSpoolFile)(path);
     const prepare = (sql: string): StatementSync => this.#database.prepare(sql);
     this.#insert = prepare("INSERT INTO entries (lane, body) VALUES (?, ?)");
     this.#delete = prepare("DELETE FROM entries WHERE seq = ?");
