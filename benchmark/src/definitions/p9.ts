@@ -27,7 +27,13 @@ async function measure(bench: Bench, broker: Broker, folder: string): Promise<Re
   const rates = rounds.map((round) => round.msgs_per_s);
   return {
     bars: [
-      { what: "of the client library's rate", value: median(rates) / median(raw), unit: "", limit: 0.5, kind: "at least" },
+      {
+        what: "of the client library's rate",
+        value: median(rates) / median(raw),
+        unit: "",
+        limit: 0.5,
+        kind: "at least",
+      },
       lossBar(sum(rounds.map((round) => round.lost))),
     ],
     figures: [
@@ -37,16 +43,18 @@ async function measure(bench: Bench, broker: Broker, folder: string): Promise<Re
   };
 }
 
-const overBroker = (kind: Broker["kind"]) => async (bench: Bench): Promise<Result> => {
-  const folder = await mkdtemp(join(tmpdir(), "threatbus-bench-"));
-  const broker = await startBroker(kind, folder, bench.say);
-  try {
-    return await measure(bench, broker, folder);
-  } finally {
-    await broker.stop();
-    await rm(folder, { recursive: true, force: true });
-  }
-};
+const overBroker =
+  (kind: Broker["kind"]) =>
+  async (bench: Bench): Promise<Result> => {
+    const folder = await mkdtemp(join(tmpdir(), "threatbus-bench-"));
+    const broker = await startBroker(kind, folder, bench.say);
+    try {
+      return await measure(bench, broker, folder);
+    } finally {
+      await broker.stop();
+      await rm(folder, { recursive: true, force: true });
+    }
+  };
 
 export const p9Rabbitmq: Benchmark = { id: "P9-RABBITMQ", title: "over RabbitMQ, log on", run: overBroker("rabbitmq") };
 export const p9Nats: Benchmark = { id: "P9-NATS", title: "over NATS JetStream, log on", run: overBroker("nats") };

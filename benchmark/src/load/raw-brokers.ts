@@ -31,7 +31,12 @@ export const rawRabbitmq: RawLoad = async (url, messages) => {
     await new Promise<void>((resolve) => consumer.once("ready", resolve));
     const publisher = connection.createPublisher({ confirm: true });
     const options = { exchange, durable: true, contentType: "application/json" };
-    return await rate(messages, consumed, (body) => publisher.send(options, body), () => consumer.close());
+    return await rate(
+      messages,
+      consumed,
+      (body) => publisher.send(options, body),
+      () => consumer.close(),
+    );
   } finally {
     await connection.close();
   }
