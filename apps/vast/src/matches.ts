@@ -76,7 +76,7 @@ export function vastFinding(line: unknown): Reading<{ readonly finding: LiveFind
 }
 
 /** The value that was found, for `%ioc`; undefined where it cannot be told. */
-export function valueOf({ indicator, value }: Match): string | undefined {
+export function foundValue({ indicator, value }: Match): string | undefined {
   if (indicator !== undefined) return iocOf(indicator.object.pattern)?.value;
   return typeof value === "string" || typeof value === "number" ? String(value) : undefined;
 }

@@ -4,7 +4,15 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { parseStix } from "@threatbus/stix";
 import { escapeForVast, iocOf, referenceTo, vastQuery } from "../src/ioc.ts";
-import { type IndicatorText, liveMatch, type Match, type Reading, retroMatch, sightingOf, vastFinding } from "../src/matches.ts";
+import {
+  type IndicatorText,
+  liveMatch,
+  type Match,
+  type Reading,
+  retroMatch,
+  sightingOf,
+  vastFinding,
+} from "../src/matches.ts";
 
 interface Vector {
   readonly name: string;
