@@ -15,6 +15,7 @@ export interface MatcherParts {
 interface Waiting {
   readonly values: Set<string>;
   readonly done: () => void;
+  readonly abandon: (reason: unknown) => void;
 }
 
 /**
@@ -30,19 +31,21 @@ export class Matcher {
   #waiting: Waiting[] = [];
   #wake = Promise.withResolvers<void>();
   #isPrepared = false;
+  #ended: { readonly reason: unknown } | undefined;
 
   constructor(parts: MatcherParts) {
     this.#parts = parts;
   }
 
-  /** Resolves when the matcher agrees with the registry on these values, or has refused them. */
-  update(values: readonly string[]): Promise<void> {
-    if (values.length === 0) return Promise.resolve();
+  /** Resolves when the matcher agrees with the registry on these values, or has refused them. @throws the reason why `run` was ended */
+  async update(values: readonly string[]): Promise<void> {
+    if (values.length === 0) return;
+    if (this.#ended !== undefined) throw this.#ended.reason;
     for (const value of values) this.#changed.add(value);
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#waiting.push({ values: new Set(values), done: resolve });
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    this.#waiting.push({ values: new Set(values), done: resolve, abandon: reject });
     this.#wake.resolve();
-    return promise;
+    await promise;
   }
 
   /** The node may have lost what it had: all values are given to it again. Giving it one that it has changes nothing. */
@@ -63,11 +66,22 @@ export class Matcher {
 
   /** Works until the signal aborts. @throws the signal's reason */
   async run(signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) {
-      const batch = this.#nextBatch();
-      if (batch.length > 0) await this.#apply(batch, signal);
-      else await this.#idle(signal);
+    try {
+      while (!signal.aborted) {
+        const batch = this.#nextBatch();
+        if (batch.length > 0) await this.#apply(batch, signal);
+        else await this.#idle(signal);
+      }
+    } finally {
+      if (signal.aborted) this.#end(signal.reason);
     }
+  }
+
+  /** Nobody will change anything in the matcher any more. */
+  #end(reason: unknown): void {
+    this.#ended = { reason };
+    for (const { abandon } of this.#waiting) abandon(reason);
+    this.#waiting = [];
   }
 
   async #idle(signal: AbortSignal): Promise<void> {

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { eventually, indicator } from "@threatbus/testkit";
 import { iocOf } from "../src/ioc.ts";
+import type { Match } from "../src/matches.ts";
 import { RetroMatching } from "../src/retro.ts";
 import { type Parts, vastParts } from "./support/session.ts";
 
@@ -59,7 +60,7 @@ test("--low-priority is used where VAST has it, and --max-events where there is 
 
 test("what a search had found before its time was up is reported", async (t) => {
   const parts = await vastParts(t, { answers: [{ query: "198.51.100.3", lines: [event("a")], after: "hang" }] });
-  await search(parts, retro(parts, { timeout: 2 }));
+  await search(parts, retro(parts, { timeout: 5 }));
   assert.deepEqual(uids(parts), ["a"]);
   assert.ok(parts.logger.lines.some(({ message }) => message.includes("took too long")));
   assert.deepEqual(parts.metrics.takeFields(), [], "searches that were cut off say nothing about searches");
@@ -94,13 +95,15 @@ test("a program that is not there is waited for like a node", async (t) => {
 });
 
 test("no more searches run at one time than allowed", async (t) => {
-  const lines = [event("a")];
-  const parts = await vastParts(t, { answers: [{ query: "198.51.100.3", lines, after: "hang" }] });
-  const matching = retro(parts, { maxQueries: 1, maxEvents: 0, timeout: 1 });
+  const parts = await vastParts(t, { answers: [{ query: "198.51.100.3", lines: [event("a")] }] });
+  const release = Promise.withResolvers<void>();
+  const reporter = { report: (match: Match) => parts.reporter.report(match).then(() => release.promise) };
+  const matching = retro(parts, { maxQueries: 1, reporter });
   const both = Promise.all([search(parts, matching), search(parts, matching)]);
-  await eventually("the first one has begun", () => parts.matches.length === 1);
+  await eventually("the first one has found something", () => parts.matches.length === 1);
   assert.equal((await parts.stub.calls()).filter((call) => call.startsWith("export --caf")).length, 1);
   assert.deepEqual(parts.metrics.takeFields(), ["retro_match_backlog=2"]);
+  release.resolve();
   await both;
   assert.equal(parts.matches.length, 2);
 });
