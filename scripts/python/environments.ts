@@ -1,4 +1,4 @@
-/** The two Python environments of the tests and benchmarks: what is in them and where they lie. */
+/** The Python environments of the tests and benchmarks: what is in them and where they lie. */
 import { fileURLToPath } from "node:url";
 
 /** Root of the checkout, with a trailing slash removed. */
@@ -7,7 +7,7 @@ export const root: string = fileURLToPath(new URL("../..", import.meta.url)).rep
 const requirements = `${root}/test/interop/python`;
 
 export interface Environment {
-  readonly name: "peers" | "stix";
+  readonly name: "peers" | "stix" | "tenzir";
   /** What it is for, in words. */
   readonly purpose: string;
   /** Folder of the virtual environment; its programs lie in `bin`. */
@@ -18,8 +18,9 @@ export interface Environment {
 }
 
 /**
- * Two, because threatbus 2022.5.16 pins an old major version of stix2-patterns: the one cannot be
- * installed beside the other, and both its speed and the newer checks are wanted.
+ * Peers and stix are two, because threatbus 2022.5.16 pins an old major version of stix2-patterns: the one cannot be
+ * installed beside the other, and both its speed and the newer checks are wanted. Tenzir is a large download (175 MB)
+ * that only the tests of its connector need.
  */
 export const environments: readonly Environment[] = [
   {
@@ -35,6 +36,13 @@ export const environments: readonly Environment[] = [
     folder: `${root}/build/python/stix`,
     buildRequirements: undefined,
     requirements: `${requirements}/requirements-stix.txt`,
+  },
+  {
+    name: "tenzir",
+    purpose: "Tenzir 6.20, the program",
+    folder: `${root}/build/python/tenzir`,
+    buildRequirements: undefined,
+    requirements: `${root}/apps/vast/test/requirements-tenzir.txt`,
   },
 ];
 
