@@ -144,7 +144,9 @@ test("new events are matched, values come and go, and a new matcher gets all val
     (await inspect()).some((line) => line.includes("203.0.113.7")),
     false,
   );
+  // What watches ends with the node, and is started again.
+  await real.stop();
+  await assert.rejects(watching, /the live matcher has ended/);
   end.abort();
-  await assert.rejects(watching);
   await working;
 });
