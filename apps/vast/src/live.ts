@@ -1,5 +1,6 @@
-import type { DropReport, Logger } from "@threatbus/core";
+import { type DropReport, type Logger, messageOf } from "@threatbus/core";
 import type { LiveFindings } from "./engine/engine.ts";
+import { nodeLost } from "./heartbeat.ts";
 import { InFlight } from "./in-flight.ts";
 import { indicatorOf, referenceTo } from "./ioc.ts";
 import type { Matcher } from "./matcher.ts";
@@ -17,7 +18,11 @@ export interface LiveParts {
   readonly metrics: VastMetrics;
   readonly drops: Pick<DropReport, "note">;
   readonly logger: Logger;
+  /** Milliseconds without a sign of life after which the node counts as lost; default 60 s. */
+  readonly silence?: number;
 }
+
+const SILENCE = 60_000;
 
 /** Matches that are on their way to the bus; beyond that the matcher's output waits. */
 const MAX_REPORTING = 1_000;
@@ -38,7 +43,17 @@ export async function watchMatcher(parts: LiveParts, signal: AbortSignal): Promi
     return true;
   };
   logger.info({ engine: node.engine.name }, "watching the live matcher");
-  const end = await node.stream(node.engine.attach(), { signal, onLine }).finally(() => node.doubt());
+  const lost = new AbortController();
+  const life = AbortSignal.any([signal, lost.signal]);
+  nodeLost({ node, heartbeat: node.engine.heartbeat(), silence: parts.silence ?? SILENCE }, life).then(
+    () => lost.abort(new Error("the node gives no sign of life")),
+    // It cannot be watched: then only the end of the program tells.
+    (error: unknown) => logger.debug({ error: messageOf(error) }, "the node is not watched any more"),
+  );
+  const end = await node.stream(node.engine.attach(), { signal: life, onLine }).finally(() => {
+    lost.abort();
+    node.doubt();
+  });
   await reporting.drained();
   throw new Error(`the live matcher has ended (${end.killedBy ?? `exit code ${end.code}`}): ${end.errorText}`);
 }

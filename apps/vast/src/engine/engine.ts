@@ -42,5 +42,7 @@ export interface Engine {
   remove(values: readonly string[]): readonly Invocation[];
   /** Runs until it is ended, and prints one line per event that matches. */
   attach(): Invocation;
+  /** Prints a line every few seconds while the node lives; undefined: there is nothing of the kind. */
+  heartbeat(): Invocation | undefined;
   readFinding(line: string): Reading<LiveFindings>;
 }

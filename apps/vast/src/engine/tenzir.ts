@@ -10,6 +10,7 @@ import {
   eraseFromTable,
   type Fields,
   FORMER,
+  HEARTBEAT,
   keyKind,
   listContexts,
   livePipeline,
@@ -68,6 +69,11 @@ export class Tenzir implements Engine {
 
   attach(): Invocation {
     return this.#pipeline(livePipeline(this.#options.matcherName, this.#options.fields, this.#dialect));
+  }
+
+  /** A live export of Tenzir 6.20 does not end when its node is killed. */
+  heartbeat(): Invocation {
+    return this.#pipeline(HEARTBEAT);
   }
 
   readFinding(line: string): Reading<LiveFindings> {

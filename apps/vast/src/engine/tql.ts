@@ -23,6 +23,14 @@ export const FORMER: Dialect = { search: "contains", context: "context::", ignor
 /** Succeeds, without a node, where the program speaks the current dialect. */
 export const DIALECT_PROBE = lines("from {a: 1}", "where search(this, 1)", "write_ndjson");
 
+/** One short line for each of the metrics that a node collects, of all kinds the most regular. */
+export const HEARTBEAT = lines(
+  "export live=true, internal=true",
+  'where @name == "tenzir.metrics.actor" or @name == "tenzir.metrics.process"',
+  "this = {metrics: @name}",
+  "write_ndjson",
+);
+
 /** Where to look in events; paths such as `id.orig_h`. */
 export interface Fields {
   readonly ip: readonly string[];

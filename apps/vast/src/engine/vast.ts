@@ -57,6 +57,10 @@ export class Vast implements Engine {
     return this.#matcher("attach", "json", this.#options.matcherName);
   }
 
+  heartbeat(): undefined {
+    return undefined;
+  }
+
   readFinding(line: string): Reading<LiveFindings> {
     const found = vastFinding(line);
     return found.ok ? { ok: true, value: { findings: [found.value.finding], event: found.value.event } } : found;

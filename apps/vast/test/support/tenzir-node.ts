@@ -11,7 +11,7 @@ export interface TenzirNode {
   readonly endpoint: string;
   /** Runs a pipeline, and answers with what it printed. @throws Error when it failed */
   pipeline(text: string): Promise<string>;
-  stop(): Promise<unknown>;
+  kill(): void;
 }
 
 /** Starts a node on a port; undefined where Tenzir cannot be had, after skipping the test. */
@@ -29,5 +29,5 @@ export async function tenzirNode(t: TestContext): Promise<TenzirNode | undefined
     if (code !== 0) throw new Error(`tenzir failed:\n${output}`);
     return output;
   };
-  return { program, endpoint, pipeline, stop: () => child.stop() };
+  return { program, endpoint, pipeline, kill: () => child.kill("SIGKILL") };
 }
