@@ -156,3 +156,13 @@ test("a matcher that ends is an error, and its successor gets all values again",
   watching.catch(() => undefined);
   await eventually("and again", async () => (await added()).length > before);
 });
+
+test("a node that does not answer any more ends what watches it", async (t) => {
+  const parts = await working(t);
+  const watching = watchMatcher({ ...parts, silence: 200 }, parts.signal);
+  watching.catch(() => undefined);
+  await eventually("the matcher is watched", async () => (await parts.stub.calls()).includes("ATTACHED"));
+  // The one that watches goes on, as if it had not noticed.
+  await parts.stub.does({ away: true });
+  await assert.rejects(watching, /no sign of life/);
+});

@@ -74,9 +74,14 @@ async function checkConfig(cwd: string, ...args: readonly string[]): Promise<str
   return (await run(process.execPath, [PROGRAM, "check-config", ...args], { cwd, timeout: 60_000 })).stdout;
 }
 
-test("the example and a configuration of vast-threatbus are accepted", async (t) => {
+test("the examples and a configuration of vast-threatbus are accepted", async (t) => {
   assert.match(await checkConfig(APP, "-c", "config.example.yaml"), /no errors/);
   const folder = await temporaryFolder(t);
+  const [, inReadme = ""] =
+    /^( {4}threatbus: [\s\S]*?)\n\n/m.exec(await readFile(join(APP, "README.md"), "utf8")) ?? [];
+  await writeFile(join(folder, "readme.yaml"), inReadme.replaceAll(/^ {4}/gm, ""));
+  assert.match(inReadme, /matcher_name/);
+  assert.match(await checkConfig(folder, "-c", "readme.yaml"), /no errors/);
   const original = `
 logging: {console: true, console_verbosity: INFO, file: false, file_verbosity: DEBUG, filename: vast-threatbus.log}
 metrics: {interval: 10, filename: metrics.log}
