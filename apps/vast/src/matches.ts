@@ -5,7 +5,7 @@ import { eventTime } from "./event-time.ts";
 import { indicatorOf, iocOf } from "./ioc.ts";
 
 /** What a sighting refers to when the matcher does not know the indicator, as vast-threatbus has it. */
-export const UNKNOWN_INDICATOR = "note--00000000-0000-4000-8000-000000000000";
+const UNKNOWN_INDICATOR = "note--00000000-0000-4000-8000-000000000000";
 
 /** An event in which an indicator was found. */
 export interface Match {

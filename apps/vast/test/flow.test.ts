@@ -7,14 +7,12 @@ import { fileURLToPath } from "node:url";
 import { type Client, connect, type Message } from "@threatbus/client";
 import { eventually, numberedIndicator } from "@threatbus/testkit";
 import type { Child } from "../../../scripts/child.ts";
-import { type Bus, startBus } from "../../../test/e2e/support/bus.ts";
-import { start } from "../../../test/interop/support/process.ts";
+import { start, startBus } from "./support/processes.ts";
 import { matcherLine, temporaryFolder, VAST_STUB, VastStub } from "./support/vast-stub.ts";
 
 const PROGRAM = fileURLToPath(new URL("../bin/threatbus-vast.ts", import.meta.url));
 
 interface Site {
-  readonly bus: Bus;
   readonly client: Client;
   readonly stub: VastStub;
   /** Sightings on the bus, oldest first. */
@@ -26,9 +24,9 @@ interface Site {
 }
 
 async function site(t: TestContext, settings: object): Promise<Site> {
-  const bus = await startBus(t);
+  const endpoint = await startBus(t);
   const stub = await VastStub.create(t);
-  const client = connect({ endpoint: bus.endpoint, name: "test" });
+  const client = connect({ endpoint, name: "test" });
   t.after(() => client.close());
   const sightings: Site["sightings"] = [];
   const subscription = client.subscribe("stix2/sighting");
@@ -38,7 +36,7 @@ async function site(t: TestContext, settings: object): Promise<Site> {
   await subscription.ready();
   const folder = await temporaryFolder(t);
   const config = {
-    threatbus: bus.endpoint,
+    threatbus: endpoint,
     vast_binary: VAST_STUB,
     http: { port: 0 },
     logging: { console_verbosity: "DEBUG" },
@@ -51,7 +49,7 @@ async function site(t: TestContext, settings: object): Promise<Site> {
     await child.line(/\bready: /);
     return child;
   };
-  return { bus, client, stub, sightings, folder, startConnector };
+  return { client, stub, sightings, folder, startConnector };
 }
 
 async function killed(child: Child): Promise<void> {

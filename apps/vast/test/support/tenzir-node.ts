@@ -1,7 +1,6 @@
 import type { TestContext } from "node:test";
 import { run } from "../../../../scripts/run-command.ts";
-import { start } from "../../../../test/interop/support/process.ts";
-import { pythonPrograms } from "../../../../test/interop/support/python.ts";
+import { start, tenzirPrograms } from "./processes.ts";
 import { temporaryFolder } from "./vast-stub.ts";
 
 /** A real node of Tenzir, and the program to talk to it. */
@@ -16,7 +15,7 @@ export interface TenzirNode {
 
 /** Starts a node on a port; undefined where Tenzir cannot be had, after skipping the test. */
 export async function tenzirNode(t: TestContext): Promise<TenzirNode | undefined> {
-  const programs = await pythonPrograms(t, "tenzir");
+  const programs = await tenzirPrograms(t);
   if (programs === undefined) return undefined;
   const folder = await temporaryFolder(t);
   const program = `${programs}/tenzir`;
