@@ -13,34 +13,36 @@ export interface HeartbeatParts {
 
 /**
  * Watches the node. A program that waits for live matches may not notice that its node has gone, and then waits for ever.
- * @returns when the node is lost; never, where the heart was not heard once
+ * @returns when the node is lost
  * @throws the signal's reason
  */
 export async function nodeLost(parts: HeartbeatParts, signal: AbortSignal): Promise<void> {
   const { node, heartbeat, silence } = parts;
-  if (heartbeat !== undefined) return heartStopped(node, heartbeat, silence, signal);
+  if (heartbeat !== undefined && (await heartStopped(node, heartbeat, silence, signal))) return;
   do {
     await sleep(silence, undefined, { signal });
     node.doubt();
   } while (await node.check(signal));
 }
 
-/** What listens is connected to the node in the same way, and falls silent with it, also when another one takes its place. */
+/**
+ * What listens is connected to the node in the same way, and falls silent with it, also when another one takes its place.
+ * @returns whether it was heard at all
+ */
 async function heartStopped(node: MatchNode, heartbeat: Invocation, silence: number, signal: AbortSignal) {
-  const stopped = Promise.withResolvers<void>();
+  const silent = new AbortController();
   let timer: NodeJS.Timeout | undefined;
   const onLine = (): Promise<boolean> => {
-    timer ??= setTimeout(stopped.resolve, silence);
+    timer ??= setTimeout(() => silent.abort(), silence);
     timer.refresh();
     return Promise.resolve(true);
   };
-  const end = new AbortController();
   try {
-    const listening = node.stream(heartbeat, { signal: AbortSignal.any([signal, end.signal]), onLine });
-    listening.then(() => (timer === undefined ? undefined : stopped.resolve()), stopped.reject);
-    await stopped.promise;
+    await node.stream(heartbeat, { signal: AbortSignal.any([signal, silent.signal]), onLine });
+  } catch (error) {
+    if (!silent.signal.aborted || signal.aborted) throw error;
   } finally {
     clearTimeout(timer);
-    end.abort();
   }
+  return timer !== undefined;
 }

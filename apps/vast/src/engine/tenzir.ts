@@ -3,17 +3,14 @@ import { canonicalAddress, type Ioc } from "../ioc.ts";
 import type { LiveFinding, Reading } from "../matches.ts";
 import type { Engine, Invocation, LiveFindings, MatcherEntry, RunOnce } from "./engine.ts";
 import {
-  CURRENT,
   createTable,
-  DIALECT_PROBE,
-  type Dialect,
   eraseFromTable,
   type Fields,
-  FORMER,
   HEARTBEAT,
   keyKind,
-  listContexts,
+  LANGUAGE_PROBE,
   livePipeline,
+  NODE_PROBE,
   retroPipeline,
   updateTable,
 } from "./tql.ts";
@@ -26,26 +23,25 @@ export interface TenzirOptions {
   readonly fields: Fields;
 }
 
-/** Tenzir 6: searches are pipelines, and a lookup table in the node holds the values for live matches. */
+/** Tenzir 6.20: searches are pipelines, and a lookup table in the node holds the values for live matches. */
 export class Tenzir implements Engine {
   readonly name = "tenzir";
   readonly batchSize = 1_000;
   readonly #options: TenzirOptions;
-  #dialect: Dialect = CURRENT;
 
   constructor(options: TenzirOptions) {
     this.#options = options;
   }
 
   async probe(run: RunOnce): Promise<void> {
-    const { ok } = await run(this.#pipeline(DIALECT_PROBE));
-    this.#dialect = ok ? CURRENT : FORMER;
-    const list = await run(this.#pipeline(listContexts(this.#dialect)));
-    if (!list.ok) throw new Error(`no Tenzir node answers at ${this.#options.endpoint}: ${list.output}`);
+    const language = await run(this.#pipeline(LANGUAGE_PROBE));
+    if (!language.ok) throw new Error(`the program is not Tenzir 6.20 or later: ${language.output}`);
+    const contexts = await run(this.#pipeline(NODE_PROBE));
+    if (!contexts.ok) throw new Error(`no Tenzir node answers at ${this.#options.endpoint}: ${contexts.output}`);
   }
 
   retroQuery(ioc: Ioc, maxEvents: number): Invocation {
-    return this.#pipeline(retroPipeline(ioc, maxEvents, this.#options.fields, this.#dialect));
+    return this.#pipeline(retroPipeline(ioc, maxEvents, this.#options.fields));
   }
 
   /** A table compares addresses by value; text it compares byte by byte, and domain names are looked up in lower case. */
@@ -55,7 +51,7 @@ export class Tenzir implements Engine {
   }
 
   prepareMatcher(): Invocation {
-    return this.#pipeline(createTable(this.#options.matcherName, this.#dialect));
+    return this.#pipeline(createTable(this.#options.matcherName));
   }
 
   add(entries: readonly MatcherEntry[]): Invocation[] {
@@ -68,7 +64,7 @@ export class Tenzir implements Engine {
   }
 
   attach(): Invocation {
-    return this.#pipeline(livePipeline(this.#options.matcherName, this.#options.fields, this.#dialect));
+    return this.#pipeline(livePipeline(this.#options.matcherName, this.#options.fields));
   }
 
   /** A live export of Tenzir 6.20 does not end when its node is killed. */
@@ -96,7 +92,7 @@ export class Tenzir implements Engine {
       const own = entries.filter(({ value }) => keyKind(value) === kind);
       if (own.length === 0) return [];
       const input = own.map((entry) => `${JSON.stringify(row(entry))}\n`).join("");
-      return [{ ...this.#pipeline(pipeline(this.#options.matcherName, kind, this.#dialect)), input }];
+      return [{ ...this.#pipeline(pipeline(this.#options.matcherName, kind)), input }];
     });
   }
 

@@ -5,23 +5,11 @@
 import { isIP } from "node:net";
 import { type Ioc, isNetwork } from "../ioc.ts";
 
-/** How versions of Tenzir call what is used here. */
-export interface Dialect {
-  /** Does any field, at any depth, have the value? */
-  readonly search: "search" | "contains";
-  /** Before the names of the operators on lookup tables. */
-  readonly context: "context_" | "context::";
-  /** Can `search` leave the case of letters aside? */
-  readonly ignoresCase: boolean;
-}
-
-/** 6.20. */
-export const CURRENT: Dialect = { search: "search", context: "context_", ignoresCase: true };
-/** 6.0, and still there in 6.20, with a warning. */
-export const FORMER: Dialect = { search: "contains", context: "context::", ignoresCase: false };
-
-/** Succeeds, without a node, where the program speaks the current dialect. */
-export const DIALECT_PROBE = lines("from {a: 1}", "where search(this, 1)", "write_ndjson");
+/**
+ * Succeeds, without a node, where the program knows the function that searches are made of. Tenzir 6.0 has `contains` in
+ * its place, which overlooks texts in events that have a list of something else.
+ */
+export const LANGUAGE_PROBE = lines("from {a: 1}", "where search(this, 1)", "write_ndjson");
 
 /** One short line for each of the metrics that a node collects, of all kinds the most regular. */
 export const HEARTBEAT = lines(
@@ -58,29 +46,27 @@ function optional(path: string): string {
 }
 
 /** Fails where the node does not answer. */
-export function listContexts({ context }: Dialect): string {
-  return lines(`${context}list`, "write_ndjson");
-}
+export const NODE_PROBE = lines("context_list", "write_ndjson");
 
 /** @param maxEvents 0: no limit */
-export function retroPipeline(ioc: Ioc, maxEvents: number, fields: Fields, dialect: Dialect): string {
+export function retroPipeline(ioc: Ioc, maxEvents: number, fields: Fields): string {
   const limit = maxEvents > 0 ? [`head ${maxEvents}`] : [];
-  return lines("export", `where ${condition(ioc, fields, dialect)}`, ...limit, "write_ndjson");
+  return lines("export", `where ${condition(ioc, fields)}`, ...limit, "write_ndjson");
 }
 
-function condition({ value, type }: Ioc, fields: Fields, { search, ignoresCase }: Dialect): string {
+function condition({ value, type }: Ioc, fields: Fields): string {
   if (type === "domain" || type === "url") {
-    const anyCase = type === "domain" && ignoresCase ? ", ignore_case=true" : "";
-    return `${search}(this, ${literal(value)}, exact=true${anyCase})`;
+    const anyCase = type === "domain" ? ", ignore_case=true" : "";
+    return `search(this, ${literal(value)}, exact=true${anyCase})`;
   }
   // `search` compares addresses; whether one is in a network has to be asked field by field.
-  if (!isNetwork(value)) return `${search}(this, ip(${literal(value)}))`;
+  if (!isNetwork(value)) return `search(this, ip(${literal(value)}))`;
   const inNetwork = fields.ip.map((path) => `${optional(path)} in subnet(${literal(value)})`);
   return inNetwork.length === 0 ? "false" : inNetwork.join(" or ");
 }
 
-export function createTable(name: string, { context }: Dialect): string {
-  return `${context}create_lookup_table ${literal(name)}`;
+export function createTable(name: string): string {
+  return `context_create_lookup_table ${literal(name)}`;
 }
 
 /** The kind of key for a value; a network is found by the addresses in it. */
@@ -90,13 +76,13 @@ export function keyKind(value: string): KeyKind {
 }
 
 /** Takes lines `{"key": ..., "value": ...}` on standard input, all of one kind. */
-export function updateTable(name: string, kind: KeyKind, { context }: Dialect): string {
-  return lines(...typedKeys(kind), `${context}update ${literal(name)}, key=key, value=value`);
+export function updateTable(name: string, kind: KeyKind): string {
+  return lines(...typedKeys(kind), `context_update ${literal(name)}, key=key, value=value`);
 }
 
 /** Takes lines `{"key": ...}` on standard input, all of one kind. */
-export function eraseFromTable(name: string, kind: KeyKind, { context }: Dialect): string {
-  return lines(...typedKeys(kind), `${context}erase ${literal(name)}, key=key`);
+export function eraseFromTable(name: string, kind: KeyKind): string {
+  return lines(...typedKeys(kind), `context_erase ${literal(name)}, key=key`);
 }
 
 /** `raw`: a domain that looks like a date or a number stays text. */
@@ -105,7 +91,7 @@ function typedKeys(kind: KeyKind): string[] {
 }
 
 /** Prints `{"matches": [{"value": ..., "reference": ...}], "event": {...}}` for each new event with a value of the table. */
-export function livePipeline(name: string, fields: Fields, { context }: Dialect): string {
+export function livePipeline(name: string, fields: Fields): string {
   const keys = [
     ...[...fields.ip, ...fields.url].map((path) => `event.${optional(path)}`),
     ...fields.domain.map((path) => `event.${optional(path)}.to_lower()`),
@@ -114,7 +100,7 @@ export function livePipeline(name: string, fields: Fields, { context }: Dialect)
   return lines(
     "export live=true",
     "this = {event: this}",
-    ...keys.map((key, index) => `${context}enrich ${literal(name)}, key=${key}, into=m${index}`),
+    ...keys.map((key, index) => `context_enrich ${literal(name)}, key=${key}, into=m${index}`),
     `where ${found.map((field) => `${field} != null`).join(" or ") || "false"}`,
     `this = {matches: [${found.join(", ")}].where(x => x != null), event: event}`,
     "write_ndjson",
