@@ -57,17 +57,24 @@ async function killed(child: Child): Promise<void> {
   await child.exited;
 }
 
+/** What the connector has dealt with; -1: nothing is remembered. */
+async function positionIn(folder: string): Promise<number> {
+  const text = await readFile(join(folder, "data/bus.position"), "utf8").catch(() => '{"position":-1}');
+  return (JSON.parse(text) as { position: number }).position;
+}
+
 const searchesOf = async (stub: VastStub) => (await stub.calls()).filter((call) => call.startsWith("export --caf"));
 const [first, second] = [numberedIndicator(1), numberedIndicator(2)];
 const event = (uid: string) => ({ ts: "2024-06-10T06:11:02.123456", uid });
 
 test("an indicator is searched for, and what was found arrives as a sighting; once, when the connector is killed", async (t) => {
-  const { client, stub, sightings, startConnector } = await site(t, {});
+  const { client, stub, sightings, startConnector, folder } = await site(t, {});
   const found = JSON.stringify(event("a"));
   await stub.does({ answers: [{ query: "10.0.0.1", lines: [found], after: "hang" }] });
   const connector = await startConnector();
   await client.publish([first]);
   await eventually("the sighting is on the bus", () => sightings.length === 1);
+  assert.ok((await positionIn(folder)) <= 0, "the indicator is not dealt with yet");
   await killed(connector);
   // The search had not ended: it is done again, and finds one event more.
   await stub.does({ answers: [{ query: "10.0.0.1", lines: [found, JSON.stringify(event("b"))] }] });
@@ -81,8 +88,9 @@ test("an indicator is searched for, and what was found arrives as a sighting; on
     assert.equal(sighting.x_threatbus_match_type, "RETRO");
     assert.equal((sighting.x_threatbus_indicator as { id: string }).id, first.object.id);
   }
+  await again.line(/searched the stored events.*matches=2/);
+  await eventually("the position is behind the indicator", async () => (await positionIn(folder)) > 0);
   await again.stop();
-  // That search had ended: the position is behind it.
   const calls = (await searchesOf(stub)).length;
   await startConnector();
   await client.publish([second]);
