@@ -6,8 +6,12 @@ export const root: string = fileURLToPath(new URL("../..", import.meta.url)).rep
 
 const requirements = `${root}/test/interop/python`;
 
-export interface Environment {
+export type Environment = {}
+<<<<<<< HEAD
   readonly name: "peers" | "stix" | "stix-shifter";
+=======
+  readonly name: "peers" | "stix" | "tenzir";
+>>>>>>> 6042bf7130ab01f1ad82af2b964a3adc2cfa4309
   /** What it is for, in words. */
   readonly purpose: string;
   /** Folder of the virtual environment; its programs lie in `bin`. */
@@ -18,8 +22,9 @@ export interface Environment {
 }
 
 /**
- * More than one, because threatbus 2022.5.16 pins an old major version of stix2-patterns: the one cannot be
- * installed beside the other, and both its speed and the newer checks are wanted.
+ * Peers and stix are two, because threatbus 2022.5.16 pins an old major version of stix2-patterns: the one cannot be
+ * installed beside the other, and both its speed and the newer checks are wanted. Tenzir is a large download (175 MB)
+ * that only the tests of its connector need.
  */
 export const environments: readonly Environment[] = [
   {
@@ -42,6 +47,13 @@ export const environments: readonly Environment[] = [
     folder: `${root}/build/python/stix-shifter`,
     buildRequirements: undefined,
     requirements: `${requirements}/requirements-stix-shifter.txt`,
+  },
+  {
+    name: "tenzir",
+    purpose: "Tenzir 6.20, the program",
+    folder: `${root}/build/python/tenzir`,
+    buildRequirements: undefined,
+    requirements: `${root}/apps/vast/test/requirements-tenzir.txt`,
   },
 ];
 
