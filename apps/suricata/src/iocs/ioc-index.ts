@@ -1,3 +1,4 @@
+import { parseRule, type Rule } from "../rules/parse.ts";
 import { type Ioc, iocKey } from "./ioc.ts";
 import type { Sids } from "./sids.ts";
 import { fillTemplate, type TemplateKind, type Templates } from "./templates.ts";
@@ -9,6 +10,7 @@ export interface IndexedIoc {
   readonly indicators: Set<string>;
   /** Of the rules made for it, one for each template; none where it is in a set. */
   readonly sids: readonly number[];
+  readonly rules: readonly Rule[];
 }
 
 /** What an indicator brought to or took from the index. */
@@ -80,11 +82,6 @@ export class IocIndex {
     return this.#entries.values();
   }
 
-  /** The rules of an IoC; none where it is in a set. */
-  rulesOf({ ioc, sids }: IndexedIoc): string[] {
-    return this.#templatesOf(ioc).map((template, index) => fillTemplate(template, ioc, sids[index] ?? 0));
-  }
-
   #templatesOf({ kind }: Ioc): readonly string[] {
     return this.#templates[kind as TemplateKind] ?? [];
   }
@@ -94,7 +91,11 @@ export class IocIndex {
     const again = wanted.length === count && this.#sids.retake(wanted);
     const sids = again ? wanted : this.#sids.take(count);
     if (sids === undefined) return undefined;
-    const entry = { ioc, indicators: new Set<string>(), sids };
+    const rules = this.#templatesOf(ioc).flatMap((template, index) => {
+      const parsed = parseRule(fillTemplate(template, ioc, sids[index] ?? 0));
+      return "reason" in parsed ? [] : [parsed];
+    });
+    const entry = { ioc, indicators: new Set<string>(), sids, rules };
     this.#entries.set(iocKey(ioc), entry);
     for (const sid of sids) this.#bySid.set(sid, entry);
     return entry;

@@ -3,6 +3,7 @@
  * the truth: both are read anew with each reload of the rules ("static" sets, defined in a rule with only `load`), and
  * what changes in between is told to the datasets over the command socket.
  */
+import { parseRule, type Rule } from "../rules/parse.ts";
 import type { Ioc, IocKind } from "./ioc.ts";
 
 /** One set. */
@@ -62,12 +63,13 @@ export function serialised({ kind, value }: Ioc): string {
 }
 
 /** The rules of one set. `firstSid`: that of the range. */
-export function rulesOfSet(set: SetDefinition, firstSid: number): string[] {
+export function rulesOfSet(set: SetDefinition, firstSid: number): Rule[] {
   const offset = SETS.slice(0, SETS.indexOf(set)).reduce((sum, { rules }) => sum + rules.length, 0);
-  return set.rules.map(
-    ({ header, what, options }, index) =>
-      `${header} (msg:"Threat Bus: ${what}"; ${options}; sid:${firstSid + offset + index}; rev:1;)`,
-  );
+  return set.rules.flatMap(({ header, what, options }, index) => {
+    const sid = firstSid + offset + index;
+    const rule = parseRule(`${header} (msg:"Threat Bus: ${what}"; ${options}; sid:${sid}; rev:1;)`);
+    return "reason" in rule ? [] : [rule];
+  });
 }
 
 /** The set whose rule has that sid. */
