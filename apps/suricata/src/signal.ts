@@ -14,8 +14,10 @@ export class Signal {
       const { promise, resolve } = Promise.withResolvers<void>();
       const timer = milliseconds === undefined ? undefined : setTimeout(resolve, milliseconds);
       this.#waiting = resolve;
-      signal.addEventListener("abort", () => resolve(), { once: true });
+      const stop = () => resolve();
+      signal.addEventListener("abort", stop, { once: true });
       await promise;
+      signal.removeEventListener("abort", stop);
       clearTimeout(timer);
       this.#waiting = undefined;
     }

@@ -122,5 +122,5 @@ export class Holdings {
 }
 
 function isOlder(one: string, other: string): boolean {
-  return (timestampMicros(one) ?? 0) < (timestampMicros(other) ?? 0);
+  return timestampMicros(one) < timestampMicros(other);
 }
