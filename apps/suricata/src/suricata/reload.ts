@@ -31,15 +31,13 @@ export interface ReloadTimes {
 export const RELOAD_TIMES: ReloadTimes = { poll: 500, deadline: 600_000 };
 
 const timeSchema = z.array(z.looseObject({ last_reload: z.string() })).min(1);
-const statsSchema = z
-  .array(
-    z.looseObject({
-      rules_loaded: z.number(),
-      rules_failed: z.number(),
-      rules_skipped: z.number().optional(),
-    }),
-  )
-  .min(1);
+const tenantStatsSchema = z.looseObject({
+  rules_loaded: z.number(),
+  rules_failed: z.number(),
+  rules_skipped: z.number().optional(),
+});
+type TenantStats = z.output<typeof tenantStatsSchema>;
+const statsSchema = z.array(tenantStatsSchema).min(1);
 const failedSchema = z.array(
   z.looseObject({
     rule: z.string(),
@@ -86,8 +84,8 @@ async function outcome(socket: CommandSocket): Promise<ReloadOutcome> {
   const { ok, message } = await socket.command("ruleset-stats");
   const stats = ok ? statsSchema.safeParse(message).data : undefined;
   if (stats === undefined) return { samples: [] };
-  const sum = (read: (one: (typeof stats)[number]) => number): number =>
-    stats.reduce((total, one) => total + read(one), 0);
+  // One for each tenant.
+  const sum = (read: (one: TenantStats) => number): number => stats.reduce((total, one) => total + read(one), 0);
   const failed = sum(({ rules_failed }) => rules_failed);
   return {
     loaded: sum(({ rules_loaded }) => rules_loaded),
