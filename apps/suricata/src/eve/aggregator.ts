@@ -1,3 +1,4 @@
+import { timestampMicros } from "@threatbus/stix";
 import { z } from "zod";
 import type { Match } from "./match.ts";
 
@@ -49,17 +50,10 @@ export class Aggregator {
 
   see(match: Match): Report[] {
     if (this.#interval === 0) return [reportOf(match)];
-    const { indicator, micros, seen } = match;
+    const { indicator, micros } = match;
     const open = this.#windows.get(indicator);
     if (open !== undefined && Math.abs(micros - open.begin) < this.#interval) {
-      const { rest } = open;
-      const [firstSeen, lastSeen] = rest === undefined ? [seen, seen] : [rest.firstSeen, rest.lastSeen];
-      open.rest = {
-        ...(rest ?? { ...reportOf(match), context: { ...match.context } }),
-        firstSeen: seen < firstSeen ? seen : firstSeen,
-        lastSeen: seen > lastSeen ? seen : lastSeen,
-        count: (rest?.count ?? 0) + 1,
-      };
+      open.rest = joined(open.rest, reportOf(match));
       return [];
     }
     const ended = open === undefined ? this.#makeRoom() : this.#end(open);
@@ -97,5 +91,27 @@ export class Aggregator {
 }
 
 function reportOf({ indicator, seen, key, context, value }: Match): Report {
-  return { indicator, firstSeen: seen, lastSeen: seen, count: 1, key, context, ...(value === undefined ? {} : { value }) };
+  return {
+    indicator,
+    firstSeen: seen,
+    lastSeen: seen,
+    count: 1,
+    key,
+    context,
+    ...(value === undefined ? {} : { value }),
+  };
+}
+
+/** Two reports of one indicator as one, with the context and the key of the first. */
+function joined(one: Report | undefined, other: Report): z.output<typeof reportSchema> {
+  const first = one ?? { ...other, count: 0 };
+  const isEarlier = timestampMicros(other.firstSeen) < timestampMicros(first.firstSeen);
+  const isLater = timestampMicros(other.lastSeen) > timestampMicros(first.lastSeen);
+  return {
+    ...first,
+    context: { ...first.context },
+    firstSeen: isEarlier ? other.firstSeen : first.firstSeen,
+    lastSeen: isLater ? other.lastSeen : first.lastSeen,
+    count: first.count + other.count,
+  };
 }

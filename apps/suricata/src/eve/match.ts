@@ -75,5 +75,7 @@ export class Matcher {
 }
 
 function namedBy(entries: readonly IndexedIoc[]): Pick<Match, "indicator" | "value">[] {
-  return entries.flatMap(({ indicators, ioc }) => [...indicators].map((indicator) => ({ indicator, value: ioc.value })));
+  return entries.flatMap(({ indicators, ioc }) =>
+    [...indicators].map((indicator) => ({ indicator, value: ioc.value })),
+  );
 }

@@ -49,7 +49,9 @@ function address(text: string, version: 4 | 6): Ioc | undefined {
   const value = version === 6 ? canonical6(host) : host;
   const all = version === 4 ? 32 : 128;
   if (bits === undefined || bits === String(all)) return { kind: "ip", value };
-  return /^\d{1,3}$/.test(bits) && Number(bits) < all ? { kind: "network", value: `${value}/${Number(bits)}` } : undefined;
+  return /^\d{1,3}$/.test(bits) && Number(bits) < all
+    ? { kind: "network", value: `${value}/${Number(bits)}` }
+    : undefined;
 }
 
 /** RFC 5952, so that two spellings of an address are one. */

@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { systemCodeOf } from "@threatbus/core";
 import { writeFileAtomically } from "@threatbus/connector";
+import { systemCodeOf } from "@threatbus/core";
 import { rulesOfSet, SETS, type SetDefinition, serialised } from "../iocs/sets.ts";
 import type { Rule } from "../rules/parse.ts";
 import { composeRuleFile } from "../rules/rule-file.ts";
@@ -39,7 +39,11 @@ export class SuricataFiles {
     }
     // Suricata refuses a list of hashes that is empty, but takes a dataset that is.
     const used = sets.filter((set) => set.type !== undefined || (values.get(set)?.length ?? 0) > 0);
-    const rules = [...used.flatMap((set) => rulesOfSet(set, firstSid)), ...generated(holdings), ...holdings.book.used()];
+    const rules = [
+      ...used.flatMap((set) => rulesOfSet(set, firstSid)),
+      ...generated(holdings),
+      ...holdings.book.used(),
+    ];
     const existing = await readExisting(rulesFile);
     const { content, heldBack } = composeRuleFile(existing ?? "", rules);
     if (heldBack.length > 0) onHeldBack(heldBack);

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { messageOf, type Logger } from "@threatbus/core";
+import { type Logger, messageOf } from "@threatbus/core";
+import { Signal } from "../signal.ts";
 import type { SetChange } from "../suricata/set-changes.ts";
 import { setChangesOf } from "../suricata/set-changes.ts";
-import { Signal } from "../signal.ts";
 import type { SuricataFiles } from "./files.ts";
 import type { Change, Holdings } from "./holdings.ts";
 import type { Journal } from "./journal.ts";

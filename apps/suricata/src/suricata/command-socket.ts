@@ -126,7 +126,7 @@ export class CommandSocket implements AsyncDisposable {
     }
     this.#buffered = Buffer.alloc(0);
     const reply = replySchema.safeParse(value);
-    if (!reply.success) throw new SuricataError("protocol", "the reply has no \"return\"");
+    if (!reply.success) throw new SuricataError("protocol", 'the reply has no "return"');
     return { ok: reply.data.return === "OK", message: reply.data.message };
   }
 }

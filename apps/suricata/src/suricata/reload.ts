@@ -98,5 +98,7 @@ async function outcome(socket: CommandSocket): Promise<ReloadOutcome> {
 async function failedRules(socket: CommandSocket): Promise<FailedRule[]> {
   const { ok, message } = await socket.command("ruleset-failed-rules");
   const rules = ok ? failedSchema.safeParse(message).data : undefined;
-  return (rules ?? []).slice(0, MAX_SAMPLES).map(({ rule, filename, line, error }) => ({ rule, filename, line, error }));
+  return (rules ?? [])
+    .slice(0, MAX_SAMPLES)
+    .map(({ rule, filename, line, error }) => ({ rule, filename, line, error }));
 }

@@ -1,5 +1,5 @@
-import { messageOf } from "@threatbus/core";
 import { CommandFailed, startCommand } from "@threatbus/connector";
+import { messageOf } from "@threatbus/core";
 import { z } from "zod";
 import { SuricataError } from "./errors.ts";
 import { refusal } from "./reload.ts";
@@ -20,7 +20,10 @@ export async function reloadWithSuricatasc(program: string, socket: string, sign
     const { code, errorText } = await command.ended;
     const answer = read(lines.join("\n"));
     if (code !== 0 || answer === undefined) {
-      throw new SuricataError("unreachable", `${program} failed (${code}): ${errorText || lines.join(" ").slice(0, 200)}`);
+      throw new SuricataError(
+        "unreachable",
+        `${program} failed (${code}): ${errorText || lines.join(" ").slice(0, 200)}`,
+      );
     }
     if (answer.return !== "OK") throw refusal(answer.message);
   } catch (cause) {
