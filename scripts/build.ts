@@ -31,7 +31,9 @@ rmSync(PACKAGES, { recursive: true, force: true });
 const compiler = join(ROOT, "node_modules/.bin/tsc");
 const { status } = spawnSync(compiler, ["-p", "tsconfig.build.json"], { cwd: ROOT, stdio: "inherit" });
 if (status === 0) {
-  for await (const file of glob(["packages/*/package.json", "plugins/*/*/package.json", "apps/*/package.json"], { cwd: ROOT })) {
+  for await (const file of glob(["packages/*/package.json", "plugins/*/*/package.json", "apps/*/package.json"], {
+    cwd: ROOT,
+  })) {
     const manifest = JSON.parse(readFileSync(join(ROOT, file), "utf8")) as Manifest;
     if (manifest.private !== true) await assemble(dirname(file), manifest);
   }
@@ -50,7 +52,8 @@ async function assemble(source: string, manifest: Manifest): Promise<void> {
     if (!file.endsWith(".ts")) cpSync(join(ROOT, source, file), join(target, file));
   }
   // What the demo needs for a real Zeek.
-  if (manifest.name === "threatbus") cpSync(join(ROOT, "apps/zeek/threatbus.zeek"), join(target, "demo/threatbus.zeek"));
+  if (manifest.name === "threatbus")
+    cpSync(join(ROOT, "apps/zeek/threatbus.zeek"), join(target, "demo/threatbus.zeek"));
   cpSync(join(ROOT, source, "README.md"), join(target, "README.md"));
   cpSync(join(ROOT, "LICENSE"), join(target, "LICENSE"));
   writeFileSync(join(target, "package.json"), `${JSON.stringify(published(manifest), null, 2)}\n`);

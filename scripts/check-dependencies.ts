@@ -90,7 +90,12 @@ if (violations.length > 0) process.exitCode = 1;
 
 async function findMembers(): Promise<Member[]> {
   const found: Member[] = [];
-  const patterns = ["packages/*/package.json", "plugins/*/*/package.json", "apps/*/package.json", "benchmark/package.json"];
+  const patterns = [
+    "packages/*/package.json",
+    "plugins/*/*/package.json",
+    "apps/*/package.json",
+    "benchmark/package.json",
+  ];
   for await (const file of glob(patterns, { cwd: ROOT })) {
     found.push({ folder: dirname(file), manifest: readManifest(file) });
   }

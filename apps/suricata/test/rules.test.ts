@@ -45,7 +45,13 @@ test("what Suricata 7 refuses is refused: no sid, two of them, out of range, quo
       options,
     );
   }
-  for (const text of ["nonsense", "alert tcp any any", "(sid:1;)", "alert (sid:1;)", "alert tcp any any -> any any (sid:1;) \u0000"])
+  for (const text of [
+    "nonsense",
+    "alert tcp any any",
+    "(sid:1;)",
+    "alert (sid:1;)",
+    "alert tcp any any -> any any (sid:1;) \u0000",
+  ])
     assert.equal(parseRules(text).rules.length, 0, text);
 });
 
@@ -108,7 +114,11 @@ test("foreign lines of the rule file stay as they are, also those that look like
 });
 
 test("a file of the Python app is taken over; a foreign line with a sid of ours holds back all but a higher revision", () => {
-  const { content } = composeRuleFile(`${ruleText(1)}\n${ruleText(2, 1)}\n${ruleText(3, 9)}\n`, [rule(1), rule(2, 2), rule(3)]);
+  const { content } = composeRuleFile(`${ruleText(1)}\n${ruleText(2, 1)}\n${ruleText(3, 9)}\n`, [
+    rule(1),
+    rule(2, 2),
+    rule(3),
+  ]);
   assert.equal(content.split(ruleText(1)).length, 2, "once");
   assert.ok(content.includes(ruleText(2, 1)) && content.includes(ruleText(2, 2)));
   const { heldBack } = composeRuleFile(`${ruleText(3, 9)}\n`, [rule(3)]);

@@ -29,7 +29,7 @@ const DEFAULT_TIMEOUT = 30_000;
 const MAX_COMMAND = 4_095;
 const MAX_REPLY = 16 * 1024 * 1024;
 
-const replySchema = z.looseObject({ return: z.enum(["OK", "NOK"]), message: z.unknown() });
+const replySchema = z.looseObject({ return: z.enum(["OK", "NOK"]), message: z.unknown().optional() });
 
 /** A connection that is ready for commands, one at a time. */
 export class CommandSocket implements AsyncDisposable {

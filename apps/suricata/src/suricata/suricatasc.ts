@@ -5,7 +5,7 @@ import { SuricataError } from "./errors.ts";
 import { refusal } from "./reload.ts";
 
 const TIMEOUT = 60_000;
-const outputSchema = z.looseObject({ return: z.string(), message: z.unknown() });
+const outputSchema = z.looseObject({ return: z.string(), message: z.unknown().optional() });
 
 /**
  * The same with Suricata's own client. It exits with 0 and says so on standard output also when Suricata refuses.

@@ -24,6 +24,11 @@ export function ruleIndicator(number: number, pattern: string, members: Record<s
 }
 
 /** A STIX point IoC. */
-export function pointIndicator(number: number, path: string, value: string, members: Record<string, unknown> = {}): Indicator {
+export function pointIndicator(
+  number: number,
+  path: string,
+  value: string,
+  members: Record<string, unknown> = {},
+): Indicator {
   return indicator({ id: idOf(number), members: { pattern: `[${path} = '${value}']`, ...members } }).object;
 }
