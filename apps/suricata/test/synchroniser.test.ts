@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { chmod, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
-import { test, type TestContext } from "node:test";
+import { type TestContext, test } from "node:test";
 import { eventually, RecordingLogger } from "@threatbus/testkit";
 import { folder } from "../../../test/interop/support/process.ts";
 import { SETS } from "../src/iocs/sets.ts";
@@ -17,7 +17,10 @@ import { StandIn, type StandInOptions } from "./stand-in/suricata.ts";
 const SOON = { poll: 2, deadline: 5_000 };
 const DATASETS = { "threatbus-ip": "ip", "threatbus-domain": "string" };
 
-async function standIn(t: TestContext, options: Partial<StandInOptions> = {}): Promise<StandIn & { readonly path: string }> {
+async function standIn(
+  t: TestContext,
+  options: Partial<StandInOptions> = {},
+): Promise<StandIn & { readonly path: string }> {
   const path = join(await folder(t), "command.socket");
   const made = Object.assign(new StandIn({ path, sets: DATASETS, ...options }), { path });
   await made.listen();
@@ -92,7 +95,10 @@ test("what is written during a reload is loaded by the next one", async (t) => {
 
 test("a reload that is under way, or refused, is asked for again", async (t) => {
   const suricata = await standIn(t);
-  suricata.refusals.push("Reload already in progress", "Live rule reload not possible if -s or -S option used at runtime.");
+  suricata.refusals.push(
+    "Reload already in progress",
+    "Live rule reload not possible if -s or -S option used at runtime.",
+  );
   const { synchroniser, health, logger } = synchronise(t, { socket: suricata.path });
   await eventually("everything is loaded", () => !synchroniser.pending);
   assert.equal(suricata.commands("ruleset-reload-nonblocking").length, 3);
@@ -129,7 +135,11 @@ test("changes of datasets are told at once, and twice do no harm", async (t) => 
   const suricata = await standIn(t);
   const { synchroniser, notes } = synchronise(t, { socket: suricata.path, interval: 3_600_000 });
   await eventually("everything is loaded", () => !synchroniser.pending);
-  const sets = [change("add", "ip", "2001:db8::1"), change("add", "domain", "ZXZpbC5leGFtcGxl"), change("remove", "ip", "10.0.0.1")];
+  const sets = [
+    change("add", "ip", "2001:db8::1"),
+    change("add", "domain", "ZXZpbC5leGFtcGxl"),
+    change("remove", "ip", "10.0.0.1"),
+  ];
   for (let round = 0; round < 2; round++) {
     synchroniser.changed({ reload: false, sets });
     await eventually("it is told", () => !synchroniser.pending);

@@ -44,6 +44,8 @@ export class Tail {
   readonly #buffer: Buffer;
   #current: Opened | undefined;
   #position: TailPosition | undefined;
+  /** Whether what is in the first file is to be left out. */
+  #skipsFirst: boolean;
   /** The file has been replaced: what it still has is the last of it. */
   #leaving = false;
 
@@ -51,6 +53,7 @@ export class Tail {
     this.#options = options;
     this.#buffer = Buffer.alloc(options.chunk ?? CHUNK);
     this.#position = position;
+    this.#skipsFirst = options.from === "end" && position === undefined;
   }
 
   /** Behind the last line that was read; undefined: there was no file yet. */
@@ -64,14 +67,19 @@ export class Tail {
   async read(): Promise<string[]> {
     this.#current ??= await this.#open();
     const current = this.#current;
+    // What comes into being later is wanted from its start.
+    this.#skipsFirst = false;
     if (current === undefined) return [];
     await this.#checkTruncated(current);
     const { bytesRead } = await current.file.read(this.#buffer, 0, this.#buffer.length, current.offset);
     const lines = this.#split(current, this.#buffer.subarray(0, bytesRead));
     if (lines.length > 0 || current.skipping) return lines;
-    if (this.#leaving) await this.#leave(current, bytesRead);
-    else this.#leaving = await this.#replaced(current);
-    return this.#leaving || this.#current === undefined ? this.read() : lines;
+    if (this.#leaving) {
+      await this.#leave(current, bytesRead);
+      return this.read();
+    }
+    this.#leaving = await this.#replaced(current);
+    return this.#leaving ? this.read() : lines;
   }
 
   async close(): Promise<void> {
@@ -125,7 +133,7 @@ export class Tail {
   }
 
   async #open(): Promise<Opened | undefined> {
-    const { path, from, note } = this.#options;
+    const { path, note } = this.#options;
     const position = this.#position;
     if (position !== undefined) {
       const found = await this.#find(position);
@@ -134,7 +142,7 @@ export class Tail {
     const file = await begin(path, 0);
     if (file === undefined) return undefined;
     if (position !== undefined) note("log_lost", 1, `${path}: the file that was read last is gone`);
-    else if (from === "end") await this.#skipToEnd(file);
+    else if (this.#skipsFirst) await this.#skipToEnd(file);
     return file;
   }
 
