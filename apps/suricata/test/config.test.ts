@@ -6,8 +6,8 @@ import { writeFile } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import { test } from "node:test";
 import { promisify } from "node:util";
-import { folder } from "../../../test/interop/support/process.ts";
 import { settingsSchema } from "../src/options.ts";
+import { folder } from "./support/programs.ts";
 
 const HERE = resolve(import.meta.dirname, "..");
 const PROGRAM = join(HERE, "bin/threatbus-suricata.ts");

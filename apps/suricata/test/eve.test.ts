@@ -4,7 +4,6 @@ import { appendFile, copyFile, rename, truncate, writeFile } from "node:fs/promi
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { parseStixObject } from "@threatbus/stix";
-import { folder } from "../../../test/interop/support/process.ts";
 import { Aggregator } from "../src/eve/aggregator.ts";
 import { boundedContext } from "../src/eve/context.ts";
 import { eveMicros } from "../src/eve/event.ts";
@@ -15,6 +14,7 @@ import { IocIndex } from "../src/iocs/ioc-index.ts";
 import { Sids } from "../src/iocs/sids.ts";
 import { RuleBook } from "../src/rules/rule-book.ts";
 import { Holdings } from "../src/state/holdings.ts";
+import { folder } from "./support/programs.ts";
 import { idOf, pointIndicator, ruleIndicator, ruleText } from "./support/samples.ts";
 
 const FIRST = 1_000;

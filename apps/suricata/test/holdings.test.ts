@@ -4,7 +4,6 @@ import { appendFile, chmod, mkdir, readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { eventually, RecordingLogger } from "@threatbus/testkit";
-import { folder } from "../../../test/interop/support/process.ts";
 import { IocIndex } from "../src/iocs/ioc-index.ts";
 import { SETS } from "../src/iocs/sets.ts";
 import { Sids } from "../src/iocs/sids.ts";
@@ -14,6 +13,7 @@ import { SuricataFiles } from "../src/state/files.ts";
 import { Flusher } from "../src/state/flusher.ts";
 import { Holdings } from "../src/state/holdings.ts";
 import { Journal } from "../src/state/journal.ts";
+import { folder } from "./support/programs.ts";
 import { idOf, pointIndicator, ruleIndicator, ruleText } from "./support/samples.ts";
 
 const FIRST = 1_000;

@@ -4,9 +4,9 @@ import { appendFile, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { eventually } from "@threatbus/testkit";
-import { folder } from "../../../test/interop/support/process.ts";
 import { StandIn } from "./stand-in/suricata.ts";
 import { startBusSide, startConnector } from "./support/processes.ts";
+import { folder } from "./support/programs.ts";
 import { idOf, pointIndicator, ruleIndicator, ruleText } from "./support/samples.ts";
 
 function alert(sid: number, at: number, members: object = {}): string {
@@ -29,7 +29,7 @@ test("rules, datasets, alerts, and kill -9 in between", { timeout: 120_000 }, as
   const rulesFile = join(cwd, "threatbus.rules");
   await writeFile(rulesFile, "# by hand\n");
   const settings = {
-    threatbus: side.bus.endpoint,
+    threatbus: side.endpoint,
     socket: join(cwd, "command.socket"),
     rules_file: rulesFile,
     reload_interval: 1,

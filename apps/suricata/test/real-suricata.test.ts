@@ -9,8 +9,8 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { connect as connectTls } from "node:tls";
 import { eventually } from "@threatbus/testkit";
-import { folder } from "../../../test/interop/support/process.ts";
 import { startBusSide, startConnector } from "./support/processes.ts";
+import { folder } from "./support/programs.ts";
 import { idOf, pointIndicator, ruleIndicator, ruleText } from "./support/samples.ts";
 import { noSuricata, startSuricata } from "./support/suricata.ts";
 
@@ -27,7 +27,7 @@ for (const mode of ["datasets", "rules"] as const) {
     const side = await startBusSide(t);
     const traffic = await makeTraffic(t);
     const settings = {
-      threatbus: side.bus.endpoint,
+      threatbus: side.endpoint,
       socket: join(cwd, "command.socket"),
       rules_file: join(cwd, "threatbus.rules"),
       reload_interval: 1,

@@ -31,6 +31,7 @@ test("what Suricata 7 refuses is refused: no sid, two of them, out of range, quo
     ['msg:"TB; sid:55;"; sid:111;', "rule_unreadable"],
     ["sid:1; sid:2;", "rule_unreadable"],
     ["sid:0;", "rule_unreadable"],
+    ["sid:1; rev:0;", "rule_unreadable"],
     ["sid:4294967295;", "rule_unreadable"],
     ['sid:"133";', "rule_unreadable"],
     ['msg:"x"; sid:132', "rule_unreadable"],

@@ -5,7 +5,6 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { eventually, RecordingLogger } from "@threatbus/testkit";
-import { folder } from "../../../test/interop/support/process.ts";
 import { SETS } from "../src/iocs/sets.ts";
 import { CommandSocket } from "../src/suricata/command-socket.ts";
 import type { SuricataError } from "../src/suricata/errors.ts";
@@ -13,6 +12,7 @@ import type { ReloadOutcome } from "../src/suricata/reload.ts";
 import type { SetChange } from "../src/suricata/set-changes.ts";
 import { Synchroniser, type SynchroniserParts } from "../src/suricata/synchroniser.ts";
 import { StandIn, type StandInOptions } from "./stand-in/suricata.ts";
+import { folder } from "./support/programs.ts";
 
 const SOON = { poll: 2, deadline: 5_000 };
 const DATASETS = { "threatbus-ip": "ip", "threatbus-domain": "string" };

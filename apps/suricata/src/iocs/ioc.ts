@@ -22,8 +22,8 @@ const HASHES: Readonly<Record<string, { readonly kind: IocKind; readonly digits:
 };
 const DOMAIN = /^(?=.{1,253}$)[a-z0-9_](?:[a-z0-9_-]{0,62})(?:\.[a-z0-9_](?:[a-z0-9_-]{0,62}))*$/;
 const HEX = /^[0-9a-f]+$/;
-/** Suricata refuses a longer content. */
-const MAX_CONTENT = 255;
+/** Bytes. Written in hex throughout it still fits into a rule, which Suricata reads up to 8 KiB. */
+const MAX_PATH = 1_500;
 
 /** The point IoC of a STIX pattern; undefined where it is none, or one that Suricata has no keyword for. */
 export function iocOf({ pattern_type, pattern }: Pick<Indicator, "pattern_type" | "pattern">): Ioc | undefined {
@@ -71,10 +71,10 @@ function hash(objectPath: string, value: string): Ioc | undefined {
 
 /** Host (lower case) and path with query, as they stand in a request; undefined where no HTTP request could ask for it. */
 export function urlParts(text: string): { readonly host: string; readonly path: string } | undefined {
-  const match = /^https?:\/\/[^/?#\s]+([^#\s]*)/i.exec(text.trim());
+  const match = /^https?:\/\/[^/?#\s]+([^#\s]*)(?:#.*)?$/i.exec(text.trim());
   if (match === null || !URL.canParse(text.trim())) return undefined;
   const { hostname } = new URL(text.trim());
   const rest = match[1] ?? "";
   const path = rest.startsWith("/") ? rest : `/${rest}`;
-  return Buffer.byteLength(path) <= MAX_CONTENT ? { host: hostname, path } : undefined;
+  return Buffer.byteLength(path) <= MAX_PATH ? { host: hostname, path } : undefined;
 }

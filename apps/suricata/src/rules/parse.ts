@@ -34,7 +34,8 @@ const MAX_RULE_BYTES = 8_191;
 const MAX_SID = 4_294_967_294;
 const MAX_NUMBER = 4_294_967_295;
 
-const HEADER = /^[a-z]+\s+\S+\s.*\s(?:->|<>|=>)\s.*\S$/;
+/** Action, protocol, and a direction between two ends; `=>` since Suricata 8. */
+const HEADER = /^[a-z]+\s+\S+\s.*\s(?:->|<>|=>)\s.*\S$/i;
 const CONTROL = /[\p{Cc}\u2028\u2029]/u;
 const WHOLE_NUMBER = /^\d{1,10}$/;
 
@@ -72,9 +73,10 @@ export function parseRule(line: string): Rule | RuleError {
   const sids = valuesOf(options, "sid");
   if (sids.length === 0) return { reason: "rule_without_sid", text };
   const sid = wholeNumber(sids, MAX_SID);
-  const rev = wholeNumber(valuesOf(options, "rev"), MAX_NUMBER, 0);
+  const revs = valuesOf(options, "rev");
+  const rev = wholeNumber(revs, MAX_NUMBER, 0);
   const gid = wholeNumber(valuesOf(options, "gid"), MAX_NUMBER, 1);
-  if (sid === undefined || sid === 0 || rev === undefined || gid === undefined) return unreadable;
+  if (!sid || rev === undefined || (rev === 0 && revs.length > 0) || gid === undefined) return unreadable;
   return { gid, sid, rev, msg: unquote(valuesOf(options, "msg")[0] ?? ""), text };
 }
 

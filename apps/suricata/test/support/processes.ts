@@ -3,10 +3,8 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { connect } from "@threatbus/client";
-import { eventually } from "@threatbus/testkit";
 import type { Child } from "../../../../scripts/child.ts";
-import { type Bus, logOf, startBus } from "../../../../test/e2e/support/bus.ts";
-import { folder, start } from "../../../../test/interop/support/process.ts";
+import { start, startBus } from "./programs.ts";
 
 const PROGRAM = new URL("../../bin/threatbus-suricata.ts", import.meta.url).pathname;
 
@@ -40,16 +38,16 @@ export async function startConnector(
 
 /** Publishes, and what comes back of sightings. */
 export interface BusSide {
-  readonly bus: Bus;
+  /** Management endpoint of the bus. */
+  readonly endpoint: string;
   readonly sightings: Record<string, unknown>[];
   publish(...objects: object[]): Promise<void>;
 }
 
 /** A bus with a durable log, and an app that publishes indicators and collects sightings. */
 export async function startBusSide(t: TestContext): Promise<BusSide> {
-  const cwd = await folder(t);
-  const bus = await startBus(t, { folder: cwd, top: { store: { path: logOf(cwd) } } });
-  const client = connect({ endpoint: bus.endpoint, name: "test" });
+  const endpoint = await startBus(t);
+  const client = connect({ endpoint, name: "test" });
   t.after(() => client.close());
   const sightings: Record<string, unknown>[] = [];
   const subscription = client.subscribe("stix2/sighting");
@@ -58,16 +56,11 @@ export async function startBusSide(t: TestContext): Promise<BusSide> {
   })();
   await subscription.ready();
   return {
-    bus,
+    endpoint,
     sightings,
     publish: async (...objects) => {
       await client.publish(objects);
       await client.flush();
     },
   };
-}
-
-/** Waits until a file has (or has not) a text in it. */
-export async function eventuallyFile(read: () => Promise<string>, wanted: (text: string) => boolean, what: string) {
-  await eventually(what, async () => wanted(await read().catch(() => "")));
 }

@@ -6,8 +6,8 @@ import type { TestContext } from "node:test";
 import { eventually } from "@threatbus/testkit";
 import { aptInstallBackports } from "../../../../scripts/apt.ts";
 import type { Child } from "../../../../scripts/child.ts";
-import { start } from "../../../../test/interop/support/process.ts";
 import { CommandSocket } from "../../src/suricata/command-socket.ts";
+import { start } from "./programs.ts";
 
 const PROGRAM = "/usr/bin/suricata";
 
