@@ -51,6 +51,10 @@ async function assemble(source: string, manifest: Manifest): Promise<void> {
   for await (const file of glob(`${CONTENT}/**/*.*`, { cwd: join(ROOT, source) })) {
     if (!file.endsWith(".ts")) cpSync(join(ROOT, source, file), join(target, file));
   }
+  // What a connector is run with.
+  for await (const file of glob("{*.service,Containerfile,config.example.yaml}", { cwd: join(ROOT, source) })) {
+    cpSync(join(ROOT, source, file), join(target, file));
+  }
   // What the demo needs for a real Zeek.
   if (manifest.name === "threatbus")
     cpSync(join(ROOT, "apps/zeek/threatbus.zeek"), join(target, "demo/threatbus.zeek"));

@@ -1,5 +1,5 @@
 /**
- * Writes the reference pages that follow from the code: docs/configuration.md and docs/errors.md.
+ * Writes the reference pages that follow from the code: docs/configuration.md, docs/connector-settings.md and docs/errors.md.
  *
  *   node scripts/generate-docs.ts            writes them
  *   node scripts/generate-docs.ts --check    exits with 1 and names the pages that are not current
@@ -10,14 +10,33 @@ import zeek from "@threatbus/app-zeek";
 import zmq from "@threatbus/app-zmq";
 import fileBenchmark from "@threatbus/backbone-file-benchmark";
 import inmem from "@threatbus/backbone-inmem";
-import { describeCore, describeSchema, ERRORS, type PluginDefinition, settingsTable } from "@threatbus/core";
+import { connector as opencti } from "@threatbus/connector-opencti";
+import { connector as stixShifter } from "@threatbus/connector-stix-shifter";
+import { connector as suricata } from "@threatbus/connector-suricata";
+import { connector as vast } from "@threatbus/connector-vast";
+import {
+  describeCore,
+  describeSchema,
+  ERRORS,
+  type PluginDefinition,
+  type SettingRow,
+  settingsTable,
+} from "@threatbus/core";
 import { STORE_ERRORS } from "@threatbus/store";
 
 const DOCS = resolve(import.meta.dirname, "../docs");
 const PLUGINS: readonly PluginDefinition[] = [inmem, fileBenchmark, zmq, zeek];
+const CONNECTORS = [opencti, vast, suricata, stixShifter].map((connector) => ({
+  ...connector,
+  rows: describeSchema(connector.settingsSchema, ""),
+}));
 const NOTE = "<!-- Made by `npm run docs`; change the code instead. -->\n";
 
-const pages = { "configuration.md": configurationPage(), "errors.md": errorsPage() };
+const pages = {
+  "configuration.md": configurationPage(),
+  "connector-settings.md": connectorsPage(),
+  "errors.md": errorsPage(),
+};
 const stale = Object.entries(pages).filter(([name, text]) => currentText(name) !== text);
 if (process.argv.includes("--check")) {
   for (const [name] of stale) console.error(`docs/${name} is not current: run npm run docs`);
@@ -40,6 +59,22 @@ function configurationPage(): string {
   });
   const bus = `## Settings of the bus\n\n${settingsTable(describeCore())}`;
   return [`${NOTE}${intro}\n`, bus, ...sections].join("\n");
+}
+
+/** What all connectors have alike comes first; then what each has of its own, or otherwise. */
+function connectorsPage(): string {
+  const intro = readFileSync(join(import.meta.dirname, "docs/connector-settings-intro.md"), "utf8").trimEnd();
+  const [first, ...others] = CONNECTORS;
+  const has = (rows: readonly SettingRow[], row: SettingRow) =>
+    rows.some((other) => JSON.stringify(other) === JSON.stringify(row));
+  const alike = first?.rows.filter((row) => others.every(({ rows }) => has(rows, row))) ?? [];
+  const sections = CONNECTORS.map(({ name, description, variablePrefix, variableAliases = {}, rows }) => {
+    const aliases = Object.entries(variableAliases).map(([name, path]) => `\`${name}\` (\`${path.join(".")}\`)`);
+    const more = aliases.length === 0 ? "" : ` Also: ${aliases.join(", ")}.`;
+    const own = settingsTable(rows.filter((row) => !has(alike, row)));
+    return `## threatbus-${name}\n\n${description}. Environment variables: \`${variablePrefix}\` and the setting.${more}\n\n${own}`;
+  });
+  return [`${NOTE}${intro}\n`, `## Settings of every connector\n\n${settingsTable(alike)}`, ...sections].join("\n");
 }
 
 function errorsPage(): string {

@@ -19,7 +19,9 @@ interface Manifest {
 const ROOT = resolve(import.meta.dirname, "..");
 
 test("every package has a README with its name, a description, the licence, and entry points that exist", async () => {
-  const files = await Array.fromAsync(glob(["packages/*/package.json", "plugins/*/*/package.json"], { cwd: ROOT }));
+  const files = await Array.fromAsync(
+    glob(["packages/*/package.json", "plugins/*/*/package.json", "apps/*/package.json"], { cwd: ROOT }),
+  );
   assert.ok(files.length > 0);
   for (const file of files) {
     const folder = join(ROOT, dirname(file));

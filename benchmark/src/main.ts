@@ -10,6 +10,7 @@ import { p5, p5Log } from "./definitions/p5.ts";
 import { p6, p6Log } from "./definitions/p6.ts";
 import { p7, p7Log } from "./definitions/p7.ts";
 import { p8 } from "./definitions/p8.ts";
+import { p9Nats, p9Rabbitmq } from "./definitions/p9.ts";
 import { createLoad } from "./load/load.ts";
 import { chart } from "./report/chart.ts";
 import { type Entry, machine, type Report } from "./report/results.ts";
@@ -19,7 +20,7 @@ import { startPythonThreatBus } from "./systems/python-threat-bus.ts";
 import { startThreatBus } from "./systems/threat-bus.ts";
 import { compileTools } from "./tools.ts";
 
-const benchmarks: readonly Benchmark[] = [p1, p2, p3, p4, p5, p5Log, p6, p6Log, p7, p7Log, p8];
+const benchmarks: readonly Benchmark[] = [p1, p2, p3, p4, p5, p5Log, p6, p6Log, p7, p7Log, p8, p9Rabbitmq, p9Nats];
 
 function say(line: string): void {
   console.error(`bench: ${line}`);

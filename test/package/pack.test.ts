@@ -78,6 +78,20 @@ test("the packed packages install into an empty folder and run there", { timeout
     assert.deepEqual(await bus.exited, { code: 0, signal: null });
   });
 
+  await t.test("the connectors: --version, check-config, and what they are run with", () => {
+    for (const name of ["opencti", "stix-shifter", "suricata", "vast"]) {
+      const installed = join(cwd, "node_modules/@threatbus", `connector-${name}`);
+      const program = join(installed, "bin", `threatbus-${name}.js`);
+      const connector = (...args: string[]) =>
+        spawnSync(process.execPath, [program, ...args], { cwd, encoding: "utf8" });
+      assert.match(succeed(connector("--version")), /^\d+\.\d+\.\d+\n$/);
+      assert.match(succeed(connector("--help")), /check-config/);
+      const example = join(installed, "config.example.yaml");
+      assert.match(succeed(connector("check-config", "-c", example)), /no errors/);
+      for (const file of ["Containerfile", `threatbus-${name}.service`]) assert.ok(existsSync(join(installed, file)));
+    }
+  });
+
   await t.test("the demo, with Zeek or its stand-in too", () => {
     assert.match(succeed(threatbus("demo")), /[1-9]\d* sightings came back/);
     assert.match(succeed(threatbus("demo", "--zeek")), /[1-9]\d* sightings came back/);

@@ -1,4 +1,4 @@
-/** The bus under test, by its command line, with the in-memory backbone and the zmq plugin. */
+/** The bus under test, by its command line, with one backbone and the zmq plugin. */
 import { mkdir, writeFile } from "node:fs/promises";
 import { delimiter, dirname } from "node:path";
 import { Child } from "../../../scripts/child.ts";
@@ -10,17 +10,19 @@ import type { System } from "./system.ts";
 export interface BusOptions {
   /** The durable log: off, or the key `store`. */
   readonly store: false | { readonly path: string; readonly max_bytes?: string };
+  /** The section `plugins.backbones`; default: inmem. */
+  readonly backbones?: Readonly<Record<string, unknown>>;
 }
 
 /** Starts the bus and waits for the line that says ready. */
-export async function startThreatBus({ store }: BusOptions): Promise<System> {
+export async function startThreatBus({ store, backbones = { inmem: {} } }: BusOptions): Promise<System> {
   const folder = `${root}/build/bench`;
   await mkdir(folder, { recursive: true });
   const file = `${folder}/threatbus.yaml`;
   const config = {
     logging: { console: true, console_verbosity: "INFO", file: false },
     store,
-    plugins: { backbones: { inmem: {} }, apps: { zmq: { host: "127.0.0.1", manage: 0, pub: 0, sub: 0 } } },
+    plugins: { backbones, apps: { zmq: { host: "127.0.0.1", manage: 0, pub: 0, sub: 0 } } },
   };
   // JSON is YAML.
   await writeFile(file, JSON.stringify(config));

@@ -3,10 +3,11 @@ import type { Link } from "./link.ts";
 import { Management } from "./management.ts";
 import type { Settings } from "./options.ts";
 import { APP_TOPICS } from "./protocol/frames.ts";
-import type { Publishable, PublishableMany } from "./publishable.ts";
+import type { Outgoing, Publishable, PublishableMany } from "./publishable.ts";
 import { isMany, unvalidated, validated } from "./publishable.ts";
 import type { PublisherStats } from "./publisher.ts";
 import { Publisher } from "./publisher.ts";
+import { Receipts } from "./receipts.ts";
 import { silentLink } from "./silent-link.ts";
 import type { SnapshotHandler, SnapshotStats } from "./snapshots.ts";
 import { SnapshotAnswerer } from "./snapshots.ts";
@@ -26,11 +27,15 @@ export interface ClientStats extends PublisherStats {
   readonly snapshots: SnapshotStats;
 }
 
+/** Objects that are published again at most when a connection breaks before the bus has confirmed them. */
+const RECEIPT_WINDOW = 1_000;
+
 /** One app's side of the bus. Made by connect(). */
 export class Client implements AsyncDisposable {
   readonly #settings: Settings;
   readonly #management: Management;
   readonly #publisher: Publisher;
+  readonly #receipts: Receipts;
   readonly #answerer: SnapshotAnswerer;
   readonly #subscriptions = new Set<Subscription>();
   /** Aborted when close() begins, and when its time is over. */
@@ -65,6 +70,8 @@ export class Client implements AsyncDisposable {
         this.#ensureLink();
       },
     };
+    const { name } = settings;
+    this.#receipts = new Receipts({ publisher: this.#publisher, context: this.#context, name, logger });
     settings.signal?.addEventListener("abort", this.#onAbort, { once: true });
     if (settings.signal?.aborted) this.#onAbort();
   }
@@ -103,7 +110,28 @@ export class Client implements AsyncDisposable {
     return Symbol.iterator in input ? this.#publishAll(input, options) : this.#publishFrom(input, options);
   }
 
-  /** Resolves when everything published so far was handed to the kernel. ZeroMQ has no receipts: that the bus got it is not known. */
+  /**
+   * Publishes and resolves when the bus has accepted all objects, as safely as it promises (its durable log). Where a
+   * connection breaks before, they are published again: each arrives at least once, in order. With an old server, which
+   * gives no receipts, it resolves when the kernel has them.
+   * @throws ClientError INVALID_OBJECT (none of them was sent), CLIENT_CLOSED, BUS_UNREACHABLE; the signal's reason
+   */
+  async publishAccepted(objects: readonly Publishable[], options: PublishOptions = {}): Promise<number> {
+    this.#throwIfClosed();
+    const signals = [this.#closed.signal, ...(options.signal === undefined ? [] : [options.signal])];
+    const signal = AbortSignal.any(signals);
+    signal.throwIfAborted();
+    const outgoing = objects.map((input, index) => this.#prepare(input, options, index));
+    for (let next = 0; next < outgoing.length; next += RECEIPT_WINDOW) {
+      const part = outgoing.slice(next, next + RECEIPT_WINDOW);
+      await this.#receipts.ensure(async () => {
+        for (const { type, bytes } of part) await this.#publisher.send(APP_TOPICS[type], bytes, signal);
+      }, signal);
+    }
+    return outgoing.length;
+  }
+
+  /** Resolves when everything published so far was handed to the kernel: that the bus got it, only publishAccepted knows. */
   async flush(signal?: AbortSignal): Promise<void> {
     await this.#publisher.flush(signal);
   }
@@ -171,10 +199,14 @@ export class Client implements AsyncDisposable {
   }
 
   #send(input: Publishable, options: PublishOptions, index: number | undefined): Promise<void> | undefined {
-    const limits = { maxBytes: this.#settings.maxMessageBytes };
-    const { type, bytes } = options.validate === false ? unvalidated(input) : validated(input, limits, index);
+    const { type, bytes } = this.#prepare(input, options, index);
     this.#needBus();
     return this.#publisher.send(APP_TOPICS[type], bytes, options.signal);
+  }
+
+  #prepare(input: Publishable, options: PublishOptions, index: number | undefined): Outgoing {
+    const limits = { maxBytes: this.#settings.maxMessageBytes };
+    return options.validate === false ? unvalidated(input) : validated(input, limits, index);
   }
 
   #needBus(): void {
@@ -218,6 +250,7 @@ export class Client implements AsyncDisposable {
       logger.warn({ err: error }, "closing before everything published was written");
     });
     await Promise.all([...this.#subscriptions, this.#silent].map((open) => open?.close()));
+    await this.#receipts.close();
     await this.#publisher.close();
     await this.#management.close();
     clearTimeout(timer);

@@ -11,6 +11,7 @@ const PREFIXES: Readonly<Record<AppTopic, Buffer>> = {
   [APP_TOPICS.indicator]: Buffer.from(`${APP_TOPICS.indicator} `),
   [APP_TOPICS.sighting]: Buffer.from(`${APP_TOPICS.sighting} `),
   [APP_TOPICS.snapshotEnvelope]: Buffer.from(`${APP_TOPICS.snapshotEnvelope} `),
+  [APP_TOPICS.receipt]: Buffer.from(`${APP_TOPICS.receipt} `),
 };
 
 export interface PublisherStats {
@@ -29,6 +30,8 @@ export class Publisher {
   /** Aborted, and replaced, when those who wait now wait in vain. */
   #hope = new AbortController();
   readonly #changed = new Change();
+  #epoch = 0;
+  #onEpoch: () => void = () => {};
   #outlet: Outlet | undefined;
   readonly #retiring = new Set<Promise<void>>();
   /** The last message in line; never rejects. */
@@ -46,6 +49,16 @@ export class Publisher {
     return { published: this.#published, dropped: this.#losses.total };
   }
 
+  /** Another number means another connection: what went over the one before may be lost. */
+  get epoch(): number {
+    return this.#epoch;
+  }
+
+  /** Hears that an epoch is over. */
+  set onEpoch(hear: () => void) {
+    this.#onEpoch = hear;
+  }
+
   /** Messages given and not yet written. */
   get waiting(): number {
     return this.#waiting;
@@ -56,15 +69,20 @@ export class Publisher {
     const old = this.#outlet;
     if (this.#ended.signal.aborted) return;
     if (old?.connected && old.address.host === address.host && old.address.port === address.port) return;
-    this.#outlet = new Outlet(address, this.#linger, (event) => this.#onEvent(event));
-    if (old !== undefined) this.#closeOutlet(old);
+    const outlet: Outlet = new Outlet(address, this.#linger, (event) => this.#onEvent(event, outlet));
+    this.#outlet = outlet;
+    if (old !== undefined) {
+      // One that has broken ended its epoch then, and nothing was written to it since.
+      if (old.connected) this.#endEpoch();
+      this.#closeOutlet(old);
+    }
     this.#changed.announce();
   }
 
   /** Resolves when written. @throws ClientError CLIENT_CLOSED, or the signal's reason (the message is then not sent) */
   send(topic: AppTopic, payload: Buffer, signal?: AbortSignal): Promise<void> | undefined {
     if (this.#waiting === 0 && this.#outlet?.sender(topic).send(PREFIXES[topic], payload) === "sent") {
-      this.#published += 1;
+      this.#count(topic);
       return undefined;
     }
     this.#waiting += 1;
@@ -107,7 +125,7 @@ export class Publisher {
       const sender = outlet.sender(topic);
       const result = sender.send(PREFIXES[topic], payload);
       if (result === "sent") {
-        this.#published += 1;
+        this.#count(topic);
         return;
       }
       const either = AbortSignal.any([signal, outlet.replaced]);
@@ -120,6 +138,10 @@ export class Publisher {
     }
   }
 
+  #count(topic: AppTopic): void {
+    if (topic !== APP_TOPICS.receipt) this.#published += 1;
+  }
+
   #closeOutlet(outlet: Outlet): void {
     const closing = outlet
       .close()
@@ -128,7 +150,13 @@ export class Publisher {
     this.#retiring.add(closing);
   }
 
-  #onEvent(event: SocketEvent): void {
+  #endEpoch(): void {
+    this.#epoch += 1;
+    this.#onEpoch();
+  }
+
+  #onEvent(event: SocketEvent, outlet: Outlet): void {
+    if (event.type === "disconnected" && outlet === this.#outlet) this.#endEpoch();
     if (event.type === "dropped") this.#losses.count(event.reason, { bus: event.peer.remote }, event.count);
     else this.#logger.debug({ event }, "event on the publishing socket");
   }

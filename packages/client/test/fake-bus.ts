@@ -4,7 +4,7 @@ import type { TestContext } from "node:test";
 import type { Peer, TopicSender } from "@threatbus/zmtp";
 import { Rep, Sub, Xpub } from "@threatbus/zmtp";
 import type { ManagementReply, ManagementRequest, SubscribeRequest } from "../src/protocol/index.ts";
-import { decodeRequest, encodePositionFrame, encodeReply } from "../src/protocol/index.ts";
+import { decodeRequest, encodePositionFrame, encodeReceiptFrame, encodeReply } from "../src/protocol/index.ts";
 
 const HOST = "127.0.0.1";
 const LETTERS = "abcdefghijklmnopqrstuvwxyz";
@@ -69,12 +69,18 @@ export class FakeBus {
   log: FakeLog | undefined;
   /** While false, positions are not told. */
   telling = true;
+  /** Does it give receipts, as a new server? */
+  receipts = false;
+  /** While false, requests for receipts are heard and not answered. */
+  givingReceipts = true;
+  readonly receiptRequests: { readonly topic: string; readonly number: number }[] = [];
   /** Without a log: refuse to begin in it, as a server that could have one. */
   refusesStarts = true;
   #rep: Rep;
   #xpub: Xpub;
   readonly #newXpub: () => Xpub;
   #sub: Sub;
+  readonly #newSub: () => Sub;
   #ports = { pub: 0, sub: 0 };
   #running = Promise.resolve();
   readonly #stopped = Promise.withResolvers<Buffer>();
@@ -97,7 +103,8 @@ export class FakeBus {
         onUnsubscribe: (prefix) => this.#onPrefix(prefix.toString(), false),
       });
     this.#xpub = this.#newXpub();
-    this.#sub = new Sub({ linger: 100, onEvent: count(1) });
+    this.#newSub = () => new Sub({ linger: 100, onEvent: count(1) });
+    this.#sub = this.#newSub();
   }
 
   /** Starts a bus that ends with the test. */
@@ -119,8 +126,7 @@ export class FakeBus {
   async listen(managePort: number): Promise<void> {
     this.#ports.pub = (await this.#xpub.bind({ host: HOST, port: 0 })).port;
     this.#ports.sub = (await this.#sub.bind({ host: HOST, port: 0 })).port;
-    this.#sub.subscribe("stix2/");
-    this.#sub.subscribe("threatbus/snapshotenvelope");
+    this.#subscribeToApps();
     this.#rep.serve((frames, peer) => this.#serve(Buffer.concat(frames), peer));
     this.managePort = (await this.#rep.bind({ host: HOST, port: managePort })).port;
     this.#running = this.#receive();
@@ -187,6 +193,25 @@ export class FakeBus {
     await this.#xpub.bind({ host: HOST, port: this.#ports.pub });
   }
 
+  /** Breaks the connections that apps publish on; the port is the same. */
+  async breakAppConnections(): Promise<void> {
+    const broken = this.#sub;
+    this.#sub = this.#newSub();
+    await broken.close();
+    await this.#running;
+    await this.#sub.bind({ host: HOST, port: this.#ports.sub });
+    this.#subscribeToApps();
+    this.#running = this.#receive();
+  }
+
+  /** Answers the newest request for a receipt. */
+  giveReceipt(): void {
+    const asked = this.receiptRequests.at(-1);
+    const to = this.subscriptions.get(asked?.topic ?? "");
+    if (asked === undefined || to === undefined) throw new Error("nobody waits for a receipt");
+    this.deliverRaw(to, encodeReceiptFrame(to.p2pTopic, asked.number));
+  }
+
   deliver(to: FakeSubscription, type: string, payload: string): void {
     this.deliverRaw(to, Buffer.from(`${to.p2pTopic}${type} ${payload}`));
   }
@@ -251,7 +276,9 @@ export class FakeBus {
       const seconds = (request.snapshot ?? 0) * 86_400;
       if (seconds > 0 && covers(request, `stix2/${type}`)) this.askSnapshot(type, seconds, subscription);
     }
-    const reply = { topic: p2pTopic, pub_port: this.#ports.pub, sub_port: this.#ports.sub, status: "success" } as const;
+    const given = this.receipts && request.receipts === true ? { receipts: true as const } : {};
+    const { pub, sub } = this.#ports;
+    const reply = { topic: p2pTopic, pub_port: pub, sub_port: sub, status: "success", ...given } as const;
     if (log === undefined || request.positions !== true) return reply;
     const position = log.startOf(request);
     for (const { type, json } of log.after(position)) {
@@ -284,8 +311,19 @@ export class FakeBus {
     this.touch();
   }
 
+  #subscribeToApps(): void {
+    this.#sub.subscribe("stix2/");
+    this.#sub.subscribe("threatbus/");
+  }
+
+  #onReceiptRequest(payload: string): void {
+    this.receiptRequests.push(JSON.parse(payload));
+    if (this.givingReceipts) this.giveReceipt();
+  }
+
   async #receive(): Promise<void> {
-    for (let batch = await this.#sub.receive(); batch !== undefined; batch = await this.#sub.receive()) {
+    const sub = this.#sub;
+    for (let batch = await sub.receive(); batch !== undefined; batch = await sub.receive()) {
       for (const frames of batch.messages) this.#onFrame(frames);
       this.touch();
       await this.until(() => this.reading);
@@ -296,6 +334,10 @@ export class FakeBus {
     const text = Buffer.concat(frames).toString();
     const space = text.indexOf(" ");
     const topic = text.slice(0, space);
+    if (topic === "threatbus/receipt" && this.receipts) {
+      this.#onReceiptRequest(text.slice(space + 1));
+      return;
+    }
     this.received.push(text);
     if (frames.length !== 1 || space < 0) {
       this.malformed.push(text);

@@ -4,7 +4,7 @@ export type { ConnectorCommand, ConnectorContext, ConnectorDefinition } from "./
 export { writeFileAtomically } from "./files.ts";
 export type { Health } from "./health.ts";
 export { counter, gauge } from "./metrics.ts";
-export { describeConnector, type SharedSettings, sharedSettings } from "./options.ts";
+export { type SharedSettings, sharedSettings } from "./options.ts";
 export { PositionGate } from "./position-gate.ts";
 export { runProgram } from "./program.ts";
 export { makeSighting, nameBasedUuid, type SightingParts } from "./sighting.ts";

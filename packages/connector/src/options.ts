@@ -1,6 +1,5 @@
-import { describeSchema, loggingSchema, port, type SettingRow } from "@threatbus/core";
+import { loggingSchema, port } from "@threatbus/core";
 import { z } from "zod";
-import type { ConnectorDefinition } from "./definition.ts";
 
 const HOST_AND_PORT = /^(?:tcp:\/\/)?(?:\[[^\]]+\]|[^:[\]/\s]+):\d{1,5}$/;
 
@@ -39,8 +38,3 @@ export function sharedSettings(own: { readonly httpPort: number }) {
 const shared = z.strictObject(sharedSettings({ httpPort: 0 }));
 /** What `run` can rely on in the settings of any connector. */
 export type SharedSettings = z.output<typeof shared>;
-
-/** The settings of a connector, for the reference in docs/configuration.md. */
-export function describeConnector(definition: Pick<ConnectorDefinition<never>, "settingsSchema">): SettingRow[] {
-  return describeSchema(definition.settingsSchema, "");
-}

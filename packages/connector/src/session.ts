@@ -1,13 +1,12 @@
 import { mkdirSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { connect, type Gap, type Publishable, type SubscribeOptions, type Subscription } from "@threatbus/client";
+import { connect, type Gap, type SubscribeOptions, type Subscription } from "@threatbus/client";
 import { DropReport, type Logger, messageOf, StoppableWorker, type WorkerContext } from "@threatbus/core";
 import type { Registry } from "prom-client";
 import type { ConnectorContext, ConnectorDefinition } from "./definition.ts";
 import { Health } from "./health.ts";
 import { counter } from "./metrics.ts";
 import type { SharedSettings } from "./options.ts";
-import { publishAccepted } from "./publish.ts";
 
 export interface SessionParts<Settings extends SharedSettings> {
   readonly definition: ConnectorDefinition<Settings>;
@@ -68,9 +67,8 @@ export class Session<Settings extends SharedSettings> {
       signal: this.#end.signal,
       client: this.#client,
       subscribe: (topics, options) => this.#subscribe(topics, options ?? {}),
-      publish: async (objects: readonly Publishable[], signal = this.#end.signal) => {
-        await publishAccepted(this.#client, objects, signal, logger);
-        published.inc(objects.length);
+      publish: async (objects, signal = this.#end.signal) => {
+        published.inc(await this.#client.publishAccepted(objects, { signal }));
       },
       work: (name, run) => this.#work(name, run),
       stateFile: (name) => this.#stateFile(name),

@@ -10,11 +10,18 @@ const POSITION = "position";
 
 const positionSchema = z.object({ position: z.int().min(0) });
 
+/** What stands there in a frame that says: everything sent before the request of that number is accepted. */
+const RECEIPT = "receipt";
+
+const receiptSchema = z.object({ number: z.int().min(1) });
+
 /** Topics of frames from an app to the bus. */
 export const APP_TOPICS = {
   indicator: "stix2/indicator",
   sighting: "stix2/sighting",
   snapshotEnvelope: "threatbus/snapshotenvelope",
+  /** No message: a request to be told when everything sent before it is accepted. */
+  receipt: "threatbus/receipt",
 } as const;
 export type AppTopic = (typeof APP_TOPICS)[keyof typeof APP_TOPICS];
 
@@ -59,4 +66,20 @@ export function encodePositionFrame(p2pTopic: string, position: number): Buffer 
 export function positionOf({ topic, payload }: Frame, p2pTopic: string): number | undefined {
   if (topic !== `${p2pTopic}${POSITION}`) return undefined;
   return positionSchema.parse(JSON.parse(payload.toString())).position;
+}
+
+/** The payload of a request for a receipt. @param number rises from request to request; a receipt stands for all before it */
+export function encodeReceiptRequest(p2pTopic: string, number: number): Buffer {
+  return Buffer.from(JSON.stringify({ topic: p2pTopic, number }));
+}
+
+/** A frame that says: everything that came before the request of that number, on its connection, is accepted. */
+export function encodeReceiptFrame(p2pTopic: string, number: number): Buffer {
+  return encodeFrame(`${p2pTopic}${RECEIPT}`, Buffer.from(JSON.stringify({ number })));
+}
+
+/** The number in such a frame for `p2pTopic`; undefined: it is another frame. @throws SyntaxError or ZodError */
+export function receiptOf({ topic, payload }: Frame, p2pTopic: string): number | undefined {
+  if (topic !== `${p2pTopic}${RECEIPT}`) return undefined;
+  return receiptSchema.parse(JSON.parse(payload.toString())).number;
 }

@@ -7,10 +7,13 @@ export {
   decodeFrame,
   encodeFrame,
   encodePositionFrame,
+  encodeReceiptFrame,
+  encodeReceiptRequest,
   MAX_TOPIC_BYTES,
   MESSAGE_TYPES,
   messageTypeOf,
   positionOf,
+  receiptOf,
 } from "./frames.ts";
 export type { FailureReply, ManagementReply, SubscribeReply, SuccessReply } from "./replies.ts";
 export {

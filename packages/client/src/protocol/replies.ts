@@ -20,6 +20,8 @@ export const subscribeReplySchema = z.object({
   position: z.int().min(0).optional(),
   /** The log that the position belongs to. */
   log: logIdSchema.optional(),
+  /** Receipts can be asked for; absent from old servers. */
+  receipts: z.literal(true).optional(),
 });
 export type SubscribeReply = z.infer<typeof subscribeReplySchema>;
 

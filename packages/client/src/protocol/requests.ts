@@ -33,6 +33,8 @@ export const subscribeRequestSchema = z.object({
   log: logIdSchema.optional(),
   /** Send position frames. */
   positions: z.boolean().optional(),
+  /** Tell whether receipts can be asked for. */
+  receipts: z.boolean().optional(),
 });
 export type SubscribeRequest = z.infer<typeof subscribeRequestSchema>;
 

@@ -11,6 +11,7 @@ import { decodeSnapshotEnvelope, type ParseLimits, parseStix } from "@threatbus/
 import type { Batch, Sub } from "@threatbus/zmtp";
 import { Keep } from "./keep.ts";
 import { FRAME, frameKind, payloadStart } from "./messages.ts";
+import { type ReceiptRequest, readReceiptRequest } from "./receipts.ts";
 
 /** Milliseconds of work after which the event loop gets a turn. */
 const TURN = 5;
@@ -33,6 +34,8 @@ export interface InboundParts {
   readonly messages: MessageFactory;
   readonly rejections: Rejections;
   readonly limits: ParseLimits;
+  /** Everything that was published before this request is accepted. @returns false when nobody has that p2p topic */
+  readonly receipt: (request: ReceiptRequest) => boolean;
   /** Aborted when messages that wait for room in the inq have to be given up. */
   readonly giveUp: AbortSignal;
   /** Where the worker reports that it failed. */
@@ -46,6 +49,8 @@ export interface InboundParts {
 export class Inbound extends StoppableWorker {
   readonly #parts: InboundParts;
   readonly #keep = new Keep();
+  /** Receipts asked for behind messages that are not put yet. */
+  #due: ReceiptRequest[] = [];
   /** Milliseconds worked since the event loop had its turn. */
   #worked = 0;
 
@@ -87,7 +92,13 @@ export class Inbound extends StoppableWorker {
   }
 
   async #put(accepted: readonly Message[]): Promise<void> {
-    if (accepted.length === 0) return;
+    const due = this.#due;
+    if (due.length > 0) this.#due = [];
+    if (accepted.length > 0) await this.#putMany(accepted);
+    for (const request of due) if (!this.#parts.receipt(request)) this.#reject("receipt", request.topic.slice(0, 6));
+  }
+
+  async #putMany(accepted: readonly Message[]): Promise<void> {
     try {
       await this.#parts.inq.putMany(accepted, this.#parts.giveUp);
     } catch (error) {
@@ -108,6 +119,8 @@ export class Inbound extends StoppableWorker {
           return this.#stix(frame, start);
         case FRAME.envelope:
           return this.#envelope(frame, start);
+        case FRAME.receipt:
+          return this.#receipt(frame, start);
         case FRAME.foreign:
           return this.#reject("topic", frame);
         case FRAME.noSpace:
@@ -127,6 +140,12 @@ export class Inbound extends StoppableWorker {
     const decoded = decodeSnapshotEnvelope(this.#keep.own(frame.subarray(start)), this.#parts.limits);
     if (!decoded.ok) return this.#reject(`envelope.${decoded.error.rule}`, frame);
     return this.#parts.messages.snapshotEnvelope(decoded.value);
+  }
+
+  #receipt(frame: Buffer, start: number): undefined {
+    const request = readReceiptRequest(frame.subarray(start));
+    if (request === undefined) this.#reject("receipt", undefined);
+    else this.#due.push(request);
   }
 
   #reject(reason: string, sample: Buffer | string | undefined): undefined {

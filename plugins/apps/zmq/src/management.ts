@@ -75,7 +75,8 @@ export class Management {
     logger.info({ subscription: subscription.name, topics: shortened(request.topics) }, "app subscribed");
     const reply = { topic: subscription.topic, pub_port: ports.pub, sub_port: ports.sub, status: "success" } as const;
     // Programs written for the original get exactly what it gave.
-    return request.positions || request.from !== undefined ? { ...reply, ...subscription.start } : reply;
+    const start = request.positions || request.from !== undefined ? subscription.start : {};
+    return { ...reply, ...start, ...(request.receipts ? { receipts: true } : {}) };
   }
 
   async #known(action: "unsubscribe" | "heartbeat", topic: string): Promise<Reply> {

@@ -2,12 +2,13 @@
 import type { MessageType } from "@threatbus/core";
 
 /** What the topic of a frame from an app says. */
-export const FRAME = { stix: 0, envelope: 1, foreign: 2, noSpace: 3 } as const;
+export const FRAME = { stix: 0, envelope: 1, foreign: 2, noSpace: 3, receipt: 4 } as const;
 export type FrameKind = (typeof FRAME)[keyof typeof FRAME];
 
 const SPACE = 0x20;
 const STIX_PREFIX = Buffer.from("stix2/");
 const ENVELOPE_HEAD = Buffer.from("threatbus/snapshotenvelope ");
+const RECEIPT_HEAD = Buffer.from("threatbus/receipt ");
 /** Bytes in which the space after a topic must come. */
 const MAX_TOPIC_BYTES = 1_024;
 
@@ -18,7 +19,8 @@ const MAX_TOPIC_BYTES = 1_024;
 export function frameKind(frame: Buffer, start: number): FrameKind {
   if (start === 0) return FRAME.noSpace;
   if (startsWith(frame, STIX_PREFIX)) return FRAME.stix;
-  return startsWith(frame, ENVELOPE_HEAD) ? FRAME.envelope : FRAME.foreign;
+  if (startsWith(frame, ENVELOPE_HEAD)) return FRAME.envelope;
+  return startsWith(frame, RECEIPT_HEAD) ? FRAME.receipt : FRAME.foreign;
 }
 
 /** Offset of the payload: behind the first space. 0 when there is no space within the longest topic. */

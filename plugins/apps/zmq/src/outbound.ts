@@ -3,6 +3,7 @@ import type { SendResult, TopicSender } from "@threatbus/zmtp";
 import { type Clock, systemClock } from "./clock.ts";
 import { Gate } from "./gate.ts";
 import { frameHead, positionFrame } from "./messages.ts";
+import { receiptFrame } from "./receipts.ts";
 import type { TurnBudget } from "./turn-budget.ts";
 
 /** Messages taken from the outq at once: so many are beyond its bound at most. */
@@ -39,6 +40,10 @@ export class Outbound extends StoppableWorker {
   #next = 0;
   /** The position that the app was told last. */
   #told: number | undefined;
+  /** The receipt that the app is to be told; it stands for all before it. */
+  #receipt: number | undefined;
+  #waitsToTell = false;
+  #running: AbortSignal | undefined;
   /** Everything was sent, and it waits for more. */
   #isIdle = false;
 
@@ -59,6 +64,8 @@ export class Outbound extends StoppableWorker {
   /** Lets messages flow. */
   open(): void {
     this.#gate.open();
+    // The sender finds the new connection only when the call that told of it is over.
+    setImmediate(() => this.progressed());
   }
 
   /** Holds messages back. */
@@ -66,13 +73,21 @@ export class Outbound extends StoppableWorker {
     this.#gate.close();
   }
 
-  /** The outq has a position to tell, and perhaps no message to tell it with. What does not fit now goes with the next. */
+  /** Something is to be told, and perhaps there is no message to tell it with. */
   progressed(): void {
-    if (this.#isIdle && this.unsent === 0 && this.#gate.isOpen) this.#tellPosition();
+    if (!this.#isIdle || this.unsent > 0 || !this.#gate.isOpen) return;
+    if (this.#tell() === "full") this.#tellLater();
+  }
+
+  /** The bus has accepted what the app published before it asked for this receipt. */
+  accepted(receipt: number): void {
+    this.#receipt = Math.max(receipt, this.#receipt ?? 0);
+    this.progressed();
   }
 
   protected override async run(signal: AbortSignal): Promise<void> {
     const { outq } = this.#parts;
+    this.#running = signal;
     for (;;) {
       await this.#gate.wait(signal);
       // A run after a failure goes on with what is left of the batch.
@@ -93,7 +108,7 @@ export class Outbound extends StoppableWorker {
     const written = this.#write();
     const count = this.#next - before;
     if (count > 0) outq.taskDone(count);
-    const result = written === "sent" && this.unsent === 0 ? this.#tellPosition() : written;
+    const result = written === "sent" && this.unsent === 0 ? this.#tell() : written;
     if (result === "full") await this.#room(signal);
     if (result !== "unsubscribed") return;
     this.#gate.close();
@@ -140,7 +155,39 @@ export class Outbound extends StoppableWorker {
   }
 
   #hasWork(): boolean {
-    return this.unsent > 0 || this.#newPosition() !== undefined;
+    return this.unsent > 0 || this.#receipt !== undefined || this.#newPosition() !== undefined;
+  }
+
+  /** When there is room again, unless a message comes first. */
+  #tellLater(): void {
+    if (this.#waitsToTell || this.#running === undefined) return;
+    this.#waitsToTell = true;
+    this.#parts.sender.writable(this.#running).then(
+      () => {
+        this.#waitsToTell = false;
+        this.progressed();
+      },
+      // Stopped, or the connection is gone: the next one is told.
+      () => {
+        this.#waitsToTell = false;
+      },
+    );
+  }
+
+  #tell(): SendResult {
+    const result = this.#tellReceipt();
+    return result === "sent" ? this.#tellPosition() : result;
+  }
+
+  #tellReceipt(): SendResult {
+    const { sender, budget } = this.#parts;
+    const receipt = this.#receipt;
+    if (receipt === undefined) return "sent";
+    const result = sender.send(receiptFrame(sender.topic, receipt));
+    if (result !== "sent") return result;
+    this.#receipt = undefined;
+    budget.spend(1);
+    return result;
   }
 
   #tellPosition(): SendResult {

@@ -92,6 +92,11 @@ export class ZmqPlugin implements AppPlugin<ZmqOptions> {
       messages: context.messages,
       rejections: reports,
       limits: { maxBytes: config.max_message_bytes },
+      receipt: ({ topic, number }) => {
+        const subscription = subscriptions.get(topic);
+        subscription?.outbound.accepted(number);
+        return subscription !== undefined;
+      },
       giveUp: context.signal,
       supervision: context,
     });

@@ -38,6 +38,8 @@ export interface Reply {
   /** Behind which position of which durable log the subscription began; only for who asks for positions. */
   readonly position?: number;
   readonly log?: string;
+  /** Receipts are given; only for who asks. */
+  readonly receipts?: true;
   /** Why it failed, for a person. */
   readonly message?: string;
   /** Why it failed, for a program; only where `from` was asked for. */

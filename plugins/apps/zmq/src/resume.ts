@@ -1,4 +1,7 @@
-/** The members of a subscribe request with which an app goes on where it was: `from`, `log` and `positions`. */
+/**
+ * The members of a subscribe request with which an app loses nothing: `from`, `log` and `positions`, to go on where it
+ * was, and `receipts`, to know what the bus has of it.
+ */
 import type { StartPosition } from "@threatbus/core";
 import { z } from "zod";
 
@@ -10,16 +13,19 @@ export interface Resume {
   readonly from?: StartPosition;
   /** The app wants to be told of its positions. */
   readonly positions?: true;
+  /** The app wants to know whether it can ask for receipts. */
+  readonly receipts?: true;
 }
 
-/** Reads the three members, or says what is wrong with them. null counts as absent. */
+/** Reads these members, or says what is wrong with them. null counts as absent. */
 export function readResume(json: Readonly<Record<string, unknown>>): Resume | string {
-  const { from, log, positions } = json;
+  const { from, log, positions, receipts } = json;
   if (!isAbsent(positions) && typeof positions !== "boolean") return "positions must be true or false";
+  if (!isAbsent(receipts) && typeof receipts !== "boolean") return "receipts must be true or false";
   if (!isAbsent(log) && (typeof log !== "string" || log.length < 1 || log.length > MAX_LOG_ID)) {
     return `log must be text of 1 to ${MAX_LOG_ID} characters`;
   }
-  const wanted = positions === true ? { positions } : {};
+  const wanted = { ...(positions === true ? { positions } : {}), ...(receipts === true ? { receipts } : {}) };
   if (isAbsent(from)) return wanted;
   const start = readFrom(from, typeof log === "string" ? log : undefined);
   return typeof start === "string" ? start : { ...wanted, from: start };

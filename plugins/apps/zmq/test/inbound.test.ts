@@ -15,6 +15,7 @@ function setUp(frames: readonly Buffer[], stix: MessageFactory["stix"], capacity
   const inq = new JoinableQueue<Message>(capacity);
   const rejected: string[] = [];
   const lost: number[] = [];
+  const receipts: number[] = [];
   const giveUp = new AbortController();
   const inbound = new Inbound({
     sub: { receive: async () => batches.shift() },
@@ -25,10 +26,14 @@ function setUp(frames: readonly Buffer[], stix: MessageFactory["stix"], capacity
       lost: (_reason, count) => void lost.push(count),
     },
     limits: {},
+    receipt: ({ topic, number }) => {
+      receipts.push(number);
+      return topic === "known";
+    },
     giveUp: giveUp.signal,
     supervision: supervision(),
   });
-  return { inbound, inq, rejected, lost, giveUp };
+  return { inbound, inq, rejected, lost, receipts, giveUp };
 }
 
 const asMessage: MessageFactory["stix"] = (stix) =>
@@ -74,4 +79,42 @@ test("messages that find no room before the bus is gone are counted", async () =
   giveUp.abort(new Error("too late"));
   await inbound.join();
   assert.deepEqual(lost, [5]);
+});
+
+const receiptFrame = (payload: string) => Buffer.from(`threatbus/receipt ${payload}`);
+
+test("a receipt is given when everything before it is in the inq, and not before", async () => {
+  const asked = [...frames(2), receiptFrame('{"topic":"known","number":1}')];
+  const { inbound, inq, receipts } = setUp(asked, asMessage, 1);
+  inbound.start();
+  await until("one message in the inq", () => inq.size === 1);
+  assert.deepEqual(receipts, []);
+  await inq.get();
+  await inbound.join();
+  assert.deepEqual(receipts, [1]);
+});
+
+test("a receipt is not given for messages that found no room before the end", async () => {
+  const asked = [...frames(2), receiptFrame('{"topic":"known","number":1}')];
+  const { inbound, inq, receipts, lost, giveUp } = setUp(asked, asMessage, 1);
+  inbound.start();
+  await until("one message in the inq", () => inq.size === 1);
+  inbound.stop();
+  giveUp.abort();
+  await inbound.join();
+  assert.deepEqual(receipts, []);
+  assert.equal(lost.length, 1);
+});
+
+test("a request for a receipt that says nothing, or names nobody, is counted", async () => {
+  const bad = ["", "[]", "{}", '{"topic":"known","number":0}', '{"topic":7,"number":1}', `"${"x".repeat(600)}"`];
+  const { inbound, rejected, receipts } = setUp(
+    [...bad.map(receiptFrame), receiptFrame('{"topic":"nobody","number":3}')],
+    asMessage,
+  );
+  inbound.start();
+  await inbound.join();
+  assert.deepEqual(receipts, [3]);
+  assert.equal(rejected.length, bad.length + 1);
+  assert.ok(rejected.every((line) => line.startsWith("receipt ")));
 });

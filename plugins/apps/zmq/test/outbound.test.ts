@@ -163,3 +163,32 @@ test("a burst to many apps leaves the event loop its turns", async (t) => {
   // 100,000 sends, at most 8,000 a turn and one batch of each worker that was under way.
   assert.ok(turns >= 8, `${turns} turns`);
 });
+
+test("a receipt for which there is no room is told when there is, although no message comes", async (t) => {
+  const { sender, outbound } = setUp(t);
+  outbound.open();
+  // Idle, as it is between messages.
+  await new Promise((resolve) => setImmediate(resolve));
+  sender.answer = "full";
+  outbound.accepted(4);
+  outbound.accepted(5);
+  assert.deepEqual(sender.sent, []);
+  sender.makeRoom();
+  await until("the receipt", () => sender.sent.length === 1);
+  assert.deepEqual(sender.sent, [`${TOPIC}receipt {"number":5}`]);
+});
+
+test("a receipt waits behind the messages in hand, and for an app that is not there", async (t) => {
+  const { outq, sender, outbound } = setUp(t);
+  sender.answer = "unsubscribed";
+  outbound.open();
+  outq.offer(stixMessage(indicatorJson()));
+  await until("a message in hand", () => outbound.unsent > 0);
+  outbound.accepted(1);
+  assert.deepEqual(sender.sent, []);
+  sender.answer = "sent";
+  outbound.open();
+  await until("both", () => sender.sent.length === 2);
+  assert.match(sender.sent[0] ?? "", /indicator /);
+  assert.equal(sender.sent[1], `${TOPIC}receipt {"number":1}`);
+});

@@ -1,0 +1,40 @@
+import { readFile } from "node:fs/promises";
+import { messageOf } from "@threatbus/core";
+import { Agent } from "undici";
+
+export interface TlsSettings {
+  /** Whether the certificate must be valid. */
+  readonly ssl_verify: boolean;
+  /** File of certificates to trust instead of the system's. */
+  readonly ca?: string | undefined;
+}
+
+/** Milliseconds until a connection stands. */
+const CONNECT_TIMEOUT = 20_000;
+/** Milliseconds of silence after which TCP asks whether the other side is still there. */
+const KEEP_ALIVE = 30_000;
+
+/**
+ * How OpenCTI is spoken to over HTTP.
+ * @throws Error when the file of `ca` cannot be read
+ */
+export async function createAgent({ ssl_verify, ca }: TlsSettings): Promise<Agent> {
+  const certificates = ca === undefined ? undefined : await readCertificates(ca);
+  return new Agent({
+    connect: {
+      timeout: CONNECT_TIMEOUT,
+      keepAlive: true,
+      keepAliveInitialDelay: KEEP_ALIVE,
+      rejectUnauthorized: ssl_verify,
+      ...(certificates === undefined ? {} : { ca: certificates }),
+    },
+  });
+}
+
+async function readCertificates(path: string): Promise<string> {
+  try {
+    return await readFile(path, "utf8");
+  } catch (cause) {
+    throw new Error(`opencti.ca: ${path} cannot be read: ${messageOf(cause)}`, { cause });
+  }
+}
