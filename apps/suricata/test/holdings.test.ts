@@ -1,6 +1,6 @@
 /** What is held of indicators, in memory, on disk and in Suricata's files. */
 import assert from "node:assert/strict";
-import { appendFile, chmod, mkdir, readFile, rm, stat } from "node:fs/promises";
+import { appendFile, chmod, mkdir, readFile, rename, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { eventually, RecordingLogger } from "@threatbus/testkit";
@@ -186,20 +186,21 @@ test("when the sids are used up the rest is told, and one that is given back is 
 
 test("a disk that refuses is tried again, the position waits, and nothing is lost", async (t) => {
   const cwd = await folder(t);
-  const { take, flusher, health, rulesFile, unsafe } = await makeHoldings(cwd);
+  const { take, flusher, health, rulesFile, unsafe, written, list } = await makeHoldings(cwd);
+  await flusher.flush();
+  await rename(join(cwd, "rules"), join(cwd, "away"));
+  take(ruleIndicator(1, ruleText(1)), pointIndicator(2, "ipv4-addr:value", "198.51.100.3"));
   const end = new AbortController();
-  await rm(join(cwd, "rules"), { recursive: true });
-  take(ruleIndicator(1, ruleText(1)));
   const ended = flusher.run(end.signal);
   await eventually("it is noticed", () => health.ok === false);
   assert.equal(unsafe(), 1);
-  take(ruleIndicator(2, ruleText(2)));
-  await mkdir(join(cwd, "rules"));
-  await eventually("it is written", async () => health.ok === true && unsafe() === 0);
+  await rename(join(cwd, "away"), join(cwd, "rules"));
+  await eventually("it is written", () => health.ok === true && unsafe() === 0);
   end.abort();
   await ended;
-  const text = await readFile(rulesFile, "utf8");
-  assert.ok(text.includes(ruleText(1)) && text.includes(ruleText(2)));
+  assert.ok((await readFile(rulesFile, "utf8")).includes(ruleText(1)));
+  assert.equal(await list("threatbus-ip"), "198.51.100.3\n");
+  assert.deepEqual([written.length, written[1]?.reload, written[1]?.sets.length], [2, true, 1]);
 });
 
 test("a snapshot of 20,000 rules is written a few times, not 20,000 [quadratic]", async (t) => {
