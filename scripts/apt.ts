@@ -1,5 +1,8 @@
 /** Debian packages that tests and benchmarks need, installed where that is possible. */
 import { existsSync } from "node:fs";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { run } from "./run-command.ts";
 
 let updated = false;
@@ -9,19 +12,46 @@ let updated = false;
  *
  * @throws Error saying what to install by hand, when this is not Debian, the user is not root, or apt-get fails.
  */
-export async function aptInstall(packages: readonly string[], say: (line: string) => void): Promise<void> {
+export async function aptInstall(
+  packages: readonly string[],
+  say: (line: string) => void,
+  options: readonly string[] = [],
+): Promise<void> {
   const byHand = `install ${packages.join(" ")} (Debian: apt-get install ${packages.join(" ")})`;
   if (!existsSync("/usr/bin/apt-get")) throw new Error(`there is no apt-get here: ${byHand}`);
   if (process.getuid?.() !== 0) throw new Error(`not root, so nothing can be installed here: ${byHand}`);
   const env = { DEBIAN_FRONTEND: "noninteractive" };
-  if (!updated) {
+  if (!updated && options.length === 0) {
     say("apt-get update");
     await retried("apt-get", ["update"], env);
     updated = true;
   }
   say(`apt-get install ${packages.join(" ")}`);
-  const failure = await retried("apt-get", ["install", "-y", "--no-install-recommends", ...packages], env);
+  const failure = await retried("apt-get", [...options, "install", "-y", "--no-install-recommends", ...packages], env);
   if (failure !== undefined) throw new Error(`apt-get install failed: ${byHand}\n${failure}`);
+}
+
+/**
+ * The same for packages that are only in the backports of this Debian release. Its sources stay as they are: the
+ * backports are known to this installation alone.
+ */
+export async function aptInstallBackports(packages: readonly string[], say: (line: string) => void): Promise<void> {
+  const format = "$(REPO_URI) $(CODENAME) $(CREATED_BY)";
+  const known = existsSync("/usr/bin/apt-get") ? await run("apt-get", ["indextargets", "--format", format]) : undefined;
+  const release = /^(\S+) ([a-z]+) Packages$/m.exec(known?.output ?? "");
+  if (release === null) return aptInstall(packages, say);
+  const [, archive, name] = release;
+  const folder = await mkdtemp(join(tmpdir(), "threatbus-apt-"));
+  try {
+    const list = join(folder, "backports.list");
+    await writeFile(list, `deb ${archive} ${name}-backports main\n`);
+    const options = ["-o", `Dir::Etc::sourcelist=${list}`, "-o", "DPkg::Lock::Timeout=300"];
+    say(`apt-get update, with ${name}-backports`);
+    await retried("apt-get", [...options, "update"], { DEBIAN_FRONTEND: "noninteractive" });
+    await aptInstall(packages, say, [...options, "-t", `${name}-backports`]);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
 }
 
 /** Two attempts; what the last printed when both failed. */
