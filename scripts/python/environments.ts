@@ -6,12 +6,8 @@ export const root: string = fileURLToPath(new URL("../..", import.meta.url)).rep
 
 const requirements = `${root}/test/interop/python`;
 
-export type Environment = {}
-<<<<<<< HEAD
-  readonly name: "peers" | "stix" | "stix-shifter";
-=======
-  readonly name: "peers" | "stix" | "tenzir";
->>>>>>> 6042bf7130ab01f1ad82af2b964a3adc2cfa4309
+export interface Environment {
+  readonly name: "peers" | "stix" | "stix-shifter" | "tenzir";
   /** What it is for, in words. */
   readonly purpose: string;
   /** Folder of the virtual environment; its programs lie in `bin`. */
