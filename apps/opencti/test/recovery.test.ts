@@ -85,6 +85,7 @@ test("a connector that runs imports when it is asked to, also what the bus had",
 test("what was asked for while no connector ran begins with its start, over one connection more than usual", async (t) => {
   const { state, wanted } = filled(3);
   const opencti = await startStandIn(t, { state });
+  opencti.faults.delay = 50;
   const folder = await temporaryFolder(t);
   await new ImportRequest(join(folder, "import.request")).ask(new Date(0));
   const reader = await startReader(t, opencti, { folder });
