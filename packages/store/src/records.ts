@@ -2,7 +2,7 @@
 import type * as core from "@threatbus/core";
 import type { ParsedStix, TlpLevel } from "@threatbus/stix";
 
-export type { Appended, LogBatch, LogState, ObjectState } from "@threatbus/core";
+export type { Appended, LogBatch, LoggedId, LogState, ObjectState, Outbox } from "@threatbus/core";
 
 /** One message to be kept. The messages of the bus have this shape. */
 export interface LogEntry {

@@ -149,6 +149,12 @@ class Log implements ServedLog {
         return this.#reader.positionBefore(request);
       case "by-id":
         return this.#reader.byId(request);
+      case "newest":
+        return this.#reader.newest(request);
+      case "outbox":
+        return this.#reader.outbox(request);
+      case "outbox-size":
+        return this.#reader.outboxSize(request);
       case "states":
         return this.#reader.states(request);
       case "by-value":
