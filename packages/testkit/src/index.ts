@@ -9,6 +9,9 @@ export {
 } from "./backbone/target.ts";
 export { backboneConformance } from "./backbone-conformance.ts";
 export { type LogLine, RecordingLogger } from "./logger.ts";
+export { type MemoryBackboneConfig, memoryBackbone } from "./memory-broker/backbone.ts";
+export { type BrokerLink, ConnectionLost, type Faults, MemoryBroker } from "./memory-broker/broker.ts";
+export { RemoteBroker, type ServedBroker, serveBroker } from "./memory-broker/remote.ts";
 export { Recorder } from "./recorder.ts";
 export { type IndicatorOptions, indicator, indicatorOfSize, numberedIndicator, sighting } from "./samples.ts";
 export { collect, eventually } from "./waiting.ts";

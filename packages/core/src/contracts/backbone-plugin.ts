@@ -14,7 +14,8 @@ export interface BackboneContext<Config = unknown> {
   readonly inq: Source<Message>;
   /**
    * Enters messages that did not come out of the inq into the durable log; to be awaited before they are delivered. They
-   * then have positions, those that were there already the same as before. Without a log it does nothing.
+   * then have positions, those that were there already the same as before, and are as safe as the log promises, so that
+   * the broker may forget them when they are delivered. Without a log it does nothing.
    *
    * What was accepted has to be delivered, in this order, before the next is accepted, also when the connection it came
    * over is gone meanwhile: with several backbones the others wait for that, some seconds at most.

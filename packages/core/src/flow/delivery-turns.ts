@@ -9,6 +9,12 @@ import type { DeliveryQueue, Source } from "../contracts/queues.ts";
  */
 const STALLED = 5_000;
 
+/** A backbone that waits for its turn. */
+interface Waiter {
+  readonly backbone: string;
+  begin(): void;
+}
+
 /** Gives messages their positions. @returns those that had none before */
 export type Enter = (messages: readonly Message[]) => Promise<readonly StixMessage[]>;
 
@@ -33,7 +39,9 @@ export class DeliveryTurns implements DeliveryQueue {
   #entering = 0;
   /** Positions that were given in this turn, and that were not delivered yet. */
   readonly #due = new Set<number>();
-  #waiting: (() => void)[] = [];
+  /** Turns that have begun, and messages that were delivered in them: while it grows, nothing is stalled. */
+  #moves = 0;
+  readonly #waiting: Waiter[] = [];
 
   /** @param stalled milliseconds; default 5,000 */
   constructor(enter: Enter, stalled = STALLED) {
@@ -55,9 +63,7 @@ export class DeliveryTurns implements DeliveryQueue {
 
   /** Gives messages positions when the turn of this backbone has come; it then delivers them. */
   async accept(backbone: string, messages: readonly Message[]): Promise<void> {
-    while (this.#owner !== undefined && this.#owner !== backbone) await this.#turn();
-    this.#owner = backbone;
-    this.#entering += 1;
+    await this.#takeTurn(backbone);
     try {
       const types = this.#types.get(backbone);
       for (const { type, position } of await this.#enter(messages))
@@ -87,37 +93,47 @@ export class DeliveryTurns implements DeliveryQueue {
 
   offer(message: Message): void {
     if (message.type !== "indicator" && message.type !== "sighting") return;
-    if (message.position !== undefined && this.#due.delete(message.position)) this.#endTurn();
+    if (message.position === undefined || !this.#due.delete(message.position)) return;
+    this.#moves += 1;
+    this.#endTurn();
   }
 
   room(): undefined {
     return undefined;
   }
 
+  async #takeTurn(backbone: string): Promise<void> {
+    if (this.#owner !== undefined && this.#owner !== backbone) return this.#wait(backbone);
+    this.#begin(backbone);
+  }
+
+  #begin(backbone: string): void {
+    this.#owner = backbone;
+    this.#entering += 1;
+    this.#moves += 1;
+  }
+
+  /** Hands the turn over, so that nobody overtakes those who wait. */
   #endTurn(): void {
     if (this.#entering > 0 || this.#due.size > 0) return;
     this.#owner = undefined;
-    this.#wakeNext();
+    const next = this.#waiting.shift();
+    if (next === undefined) return;
+    this.#begin(next.backbone);
+    next.begin();
   }
 
-  #wakeNext(): void {
-    this.#waiting.shift()?.();
-  }
-
-  /** Until the turn is free, or nothing was delivered in it for long. */
-  async #turn(): Promise<void> {
+  /** Until the turn is handed over. One in which nothing was delivered for long ends. */
+  async #wait(backbone: string): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
-    this.#waiting.push(resolve);
-    let left = this.#due.size;
-    let owner = this.#owner;
+    this.#waiting.push({ backbone, begin: resolve });
+    let before = this.#moves;
     const timer = setInterval(() => {
-      if (this.#entering > 0 || this.#due.size !== left || this.#owner !== owner) {
-        left = this.#due.size;
-        owner = this.#owner;
-        return;
+      if (this.#moves === before && this.#entering === 0) {
+        this.#due.clear();
+        this.#endTurn();
       }
-      this.#due.clear();
-      this.#endTurn();
+      before = this.#moves;
     }, this.#stalled);
     await promise;
     clearInterval(timer);

@@ -70,8 +70,21 @@ export class KeptFlow {
   }
 
   async #enter(messages: readonly Message[]): Promise<readonly StixMessage[]> {
-    const { entered } = await this.#options.keeper.writer.enter(messages);
+    const { log, writer } = this.#options.keeper;
+    const { entered } = await writer.enter(messages);
     this.#options.observe(entered);
+    const last = highestPosition(messages);
+    // The broker forgets what is delivered; what comes again may have been entered a moment ago.
+    if (last > 0) await log.settled(last);
     return entered;
   }
+}
+
+/** 0: none has one. */
+function highestPosition(messages: readonly Message[]): number {
+  let highest = 0;
+  for (const message of messages) {
+    if ("position" in message && message.position !== undefined) highest = Math.max(highest, message.position);
+  }
+  return highest;
 }
