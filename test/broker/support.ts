@@ -19,8 +19,8 @@ import { Store, type StoreOptions } from "@threatbus/store";
 import { type MemoryBroker, memoryBackbone, numberedIndicator, RecordingLogger } from "@threatbus/testkit";
 import { z } from "zod";
 
-/** A backbone, with the broker that it meets others at; without one it stays inside the process. */
-export type Way = MemoryBroker | "inmem";
+/** A backbone: on the broker where it meets others, inside the process, or the test's own. */
+export type Way = MemoryBroker | "inmem" | BackbonePluginDefinition;
 
 export interface InstanceWish {
   readonly name?: string;
@@ -53,6 +53,7 @@ function configOf(
 ): Config {
   const backbones = ways.map((way, index) => {
     if (way === "inmem") return plugin(inmem as BackbonePluginDefinition, "inmem", {});
+    if ("kind" in way) return plugin(way, way.name, {});
     return plugin(memoryBackbone as BackbonePluginDefinition, `memory${index}`, { broker: way, instance: name });
   });
   return {
