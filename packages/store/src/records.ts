@@ -78,6 +78,8 @@ export interface Statistics {
   /** Newest position that the disk has. */
   readonly durable: number;
   readonly records: number;
+  /** Messages that were accepted and that no broker has confirmed yet. */
+  readonly outbox: number;
   /** Receive times of the oldest and newest record, in milliseconds since the epoch; 0 when empty. */
   readonly oldest: number;
   readonly newest: number;
