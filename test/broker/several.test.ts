@@ -3,8 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { type BackboneContext, type BackbonePluginDefinition, type Message, Router } from "@threatbus/core";
-import { eventually, MemoryBroker, numberedIndicator } from "@threatbus/testkit";
-import { z } from "zod";
+import { anyConfig, eventually, MemoryBroker, numberedIndicator } from "@threatbus/testkit";
 import { folder, idsOf, logged, numbered, read, startInstance, type Way } from "./support.ts";
 
 /** Positions in the order in which messages came. */
@@ -59,7 +58,7 @@ function held(name: string) {
     kind: "backbone",
     name,
     description: name,
-    configSchema: z.unknown(),
+    configSchema: anyConfig,
     deliversOnce: false,
     create: () => ({
       run: async (made) => {

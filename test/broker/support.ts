@@ -16,8 +16,7 @@ import {
   ThreatBus,
 } from "@threatbus/core";
 import { Store, type StoreOptions } from "@threatbus/store";
-import { type MemoryBroker, memoryBackbone, numberedIndicator, RecordingLogger } from "@threatbus/testkit";
-import { z } from "zod";
+import { anyConfig, type MemoryBroker, memoryBackbone, numberedIndicator, RecordingLogger } from "@threatbus/testkit";
 
 /** A backbone: on the broker where it meets others, inside the process, or the test's own. */
 export type Way = MemoryBroker | "inmem" | BackbonePluginDefinition;
@@ -92,7 +91,7 @@ export async function startInstance(t: TestContext, wish: InstanceWish) {
     kind: "app",
     name: "app",
     description: "the test",
-    configSchema: z.unknown(),
+    configSchema: anyConfig,
     create,
   };
   let store: Store | undefined;
