@@ -53,7 +53,10 @@ export class Store extends ReadableLog implements OpenLog {
     this.outbox = new StoreOutbox({
       add: (entries) => this.#append(entries, "outbox"),
       cursor: (name) => this.cursor(name),
-      setCursor: (name, value) => this.setCursor(name, value),
+      setCursor: (name, value) => {
+        // A broker may confirm what is in the outbox when the log is closed already: it is sent once more then.
+        if (this.#closing === undefined) this.setCursor(name, value);
+      },
       ask: (request) => this.ask(request),
     });
   }

@@ -89,6 +89,16 @@ test("numbers and positions are one sequence, and nothing of the outbox is in th
   assert.deepEqual(await again.check(), { ok: true, problems: [] });
 });
 
+test("a confirmation that comes after the end is no error: the message is there at the next start", async (t) => {
+  const path = folderOf(t);
+  const store = await openStore(t, { path });
+  await store.outbox.add(indicators(2));
+  await store.close();
+  store.outbox.remove(2);
+  const again = await openStore(t, { path });
+  assert.equal(await again.outbox.size(), 2);
+});
+
 test("with `always`, settled says when a message is in the outbox on disk", async (t) => {
   const store = await openStore(t, { durability: "always" });
   const { last } = await store.outbox.add(indicators(4));

@@ -105,7 +105,7 @@ export interface Outbox {
   /** Adds in order, like `append` and under the same promises: `settled` says when they are safe. */
   add(messages: readonly StixMessage[]): Promise<Appended>;
   /**
-   * Forgets everything up to a number; never waits. The disk knows it with the next commit, half a second later at most,
+   * Forgets everything up to a number; never waits, and never throws. The disk knows it with the next commit, half a second later at most,
    * so that after a crash the last ones may be there again.
    */
   remove(upTo: number): void;
