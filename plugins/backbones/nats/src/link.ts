@@ -1,0 +1,225 @@
+import { type BackboneContext, type BackboneState, type MessageType, StoppableWorker } from "@threatbus/core";
+import { Backoff } from "./backoff.ts";
+import { connectOnce } from "./connect.ts";
+import { ensureConsumer, isUnfiltered } from "./consumer.ts";
+import { failureText } from "./failures.ts";
+import type { NatsOptions } from "./options.ts";
+import type { Reports } from "./reports.ts";
+import { Session } from "./session.ts";
+import { differences, ensureStream } from "./stream.ts";
+
+/** Largest message that plugins accept by default, in bytes: a server that takes less deserves a word. */
+const USUAL_LARGEST = 10 * 1024 * 1024;
+
+/** The way to the stream: connects for ever, and hands out the connection once stream and consumer are there. */
+export class Link extends StoppableWorker {
+  readonly #options: NatsOptions;
+  readonly #reports: Reports;
+  readonly #wanted = new Set<MessageType>();
+  /** Somebody has subscribed. */
+  #begun = false;
+  /** Size of `#wanted`, which only grows, when the consumer of this session was last agreed on. */
+  #agreedOn = -1;
+  readonly #backoff = new Backoff();
+  readonly #tried = Promise.withResolvers<void>();
+  #session: Session | undefined;
+  /** Resolves at the next change of `#session`. */
+  #change = Promise.withResolvers<void>();
+  /** The last agreement about the consumer: one at a time. */
+  #agreement: Promise<unknown> = Promise.resolve();
+  #state: BackboneState = { ok: false, text: "not connected yet" };
+  /** What publishing waits for, if it does. */
+  #hindrance: string | undefined;
+  #saidOfStream = "";
+  #saidPayload = 0;
+  /** Sequence number up to which lost messages have been counted. */
+  #countedTo = 0;
+
+  constructor(context: BackboneContext<NatsOptions>, reports: Reports) {
+    super("nats-link", context);
+    this.#options = context.config;
+    this.#reports = reports;
+  }
+
+  get state(): BackboneState {
+    const { ok, text } = this.#state;
+    return ok && this.#hindrance !== undefined ? { ok: false, text: `${text}; ${this.#hindrance}` } : this.#state;
+  }
+
+  /** Resolves when the first attempt has succeeded or failed. */
+  get tried(): Promise<void> {
+    return this.#tried.promise;
+  }
+
+  /** Publishing waits for something, or (undefined) does not any more. */
+  hinder(reason: string | undefined): void {
+    this.#hindrance = reason;
+  }
+
+  /**
+   * From now on messages of these types are wanted. Resolves when the server knows; at once while there is none, since it
+   * is told at the next connection, before anything else.
+   */
+  async want(types: readonly MessageType[]): Promise<void> {
+    this.#begun = true;
+    for (const type of types) this.#wanted.add(type);
+    if (this.#session !== undefined) await this.#catchUp(this.#session);
+  }
+
+  /** The connection, when there is one with a consumer. @throws the signal's reason */
+  async session(signal: AbortSignal): Promise<Session> {
+    const aborted = Promise.withResolvers<never>();
+    const abort = () => aborted.reject(signal.reason);
+    signal.addEventListener("abort", abort, { once: true });
+    try {
+      for (;;) {
+        signal.throwIfAborted();
+        const session = this.#session;
+        if (session?.consumer !== undefined && !session.signal.aborted) return session;
+        await Promise.race([this.#change.promise, aborted.promise]);
+      }
+    } finally {
+      signal.removeEventListener("abort", abort);
+    }
+  }
+
+  protected override async run(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      try {
+        await this.#once(signal);
+      } catch (error) {
+        if (!signal.aborted) this.#fail(error);
+      } finally {
+        this.#tried.resolve();
+      }
+      if (!signal.aborted) await this.#backoff.pause(signal);
+    }
+  }
+
+  /** One connection, from its beginning to its end. @throws why it ended */
+  async #once(signal: AbortSignal): Promise<void> {
+    const session = await Session.over(await connectOnce(this.#options));
+    const stop = () => session.fail(signal.reason);
+    signal.addEventListener("abort", stop, { once: true });
+    const over = overOf(session);
+    try {
+      if (signal.aborted) stop();
+      await Promise.race([this.#prepare(session), over]);
+      this.#enter(session);
+      await over;
+    } finally {
+      signal.removeEventListener("abort", stop);
+      this.#session = undefined;
+      this.#changed();
+      await session.close();
+    }
+  }
+
+  async #prepare(session: Session): Promise<void> {
+    const { config } = await ensureStream(session.jsm, this.#options);
+    this.#compare(differences(config, this.#options).join("; "));
+    this.#sayPayload(session.info.max_payload);
+    this.#agreedOn = -1;
+    if (this.#begun) await this.#agree(session);
+  }
+
+  #enter(session: Session): void {
+    this.#session = session;
+    this.#backoff.reset();
+    const { stream, consumer } = this.#options;
+    const text = `connected to ${session.server} (${session.info.version}), stream ${stream}, instance ${consumer}`;
+    this.#state = { ok: true, text };
+    this.#reports.recovered(text);
+    this.#tried.resolve();
+    this.#changed();
+    // Somebody may have subscribed between the agreement and now.
+    void this.#catchUp(session);
+  }
+
+  /** Tells the server what is wanted since it was told last; never throws. */
+  async #catchUp(session: Session): Promise<void> {
+    if (!this.#begun || this.#agreedOn === this.#wanted.size) return;
+    try {
+      await this.#agree(session);
+    } catch (error) {
+      session.fail(error);
+    }
+  }
+
+  #fail(error: unknown): void {
+    const text = failureText(error);
+    this.#state = { ok: false, text: `not connected to ${this.#options.servers.join(", ")}: ${text}` };
+    this.#reports.trouble(text);
+  }
+
+  #changed(): void {
+    this.#change.resolve();
+    this.#change = Promise.withResolvers();
+  }
+
+  /** Makes the consumer get what is wanted; later calls wait for earlier ones. */
+  async #agree(session: Session): Promise<void> {
+    const agreement = this.#agreement.then(async () => {
+      const isFirst = session.consumer === undefined;
+      const size = this.#wanted.size;
+      if (size === this.#agreedOn) return;
+      const request = { options: this.#options, version: session.info.version, wanted: new Set(this.#wanted) };
+      session.consumer = await ensureConsumer(session.jsm, request);
+      this.#agreedOn = size;
+      if (!isFirst) return;
+      this.#warnOfTwin(session);
+      await this.#countMissed(session);
+    });
+    this.#agreement = agreement.catch(() => undefined);
+    await agreement;
+    this.#changed();
+  }
+
+  #compare(text: string): void {
+    if (text === this.#saidOfStream) return;
+    this.#saidOfStream = text;
+    if (text !== "")
+      this.#reports.logger.warn({ differences: text }, "the stream exists with other settings; it is used as it is");
+  }
+
+  #sayPayload(max: number): void {
+    if (max === this.#saidPayload) return;
+    this.#saidPayload = max;
+    if (max >= USUAL_LARGEST) return;
+    const advice =
+      "the server takes smaller messages than apps may publish; what is larger is dropped. Raise its max_payload";
+    this.#reports.logger.warn({ max_payload: max }, advice);
+  }
+
+  /** Two processes with one name would each get a part of the messages. */
+  #warnOfTwin({ consumer }: Session): void {
+    if (consumer === undefined || !consumer.existed || consumer.info.num_waiting === 0) return;
+    const fields = { instance: this.#options.consumer };
+    const text = "somebody reads as this instance already; if it is another process, each gets only a part of the messages";
+    this.#reports.logger.warn(fields, text);
+  }
+
+  /**
+   * Counts what the stream gave up (max_age, max_bytes) before this instance had it. With a filter nobody can tell what
+   * was meant for it.
+   */
+  async #countMissed({ consumer, jsm }: Session): Promise<void> {
+    if (consumer === undefined || !consumer.existed || !isUnfiltered(consumer.info)) return;
+    const { state } = await jsm.streams.info(this.#options.stream);
+    const had = Math.max(consumer.info.ack_floor.stream_seq, this.#countedTo);
+    const missed = state.first_seq - 1 - had;
+    if (missed <= 0) return;
+    this.#countedTo = state.first_seq - 1;
+    this.#reports.missed(missed);
+  }
+}
+
+/** Rejects with the reason when the session is over. */
+function overOf({ signal }: Session): Promise<never> {
+  const over = new Promise<never>((_, reject) => {
+    if (signal.aborted) reject(signal.reason);
+    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+  });
+  over.catch(() => undefined);
+  return over;
+}
