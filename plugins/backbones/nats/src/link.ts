@@ -195,7 +195,8 @@ export class Link extends StoppableWorker {
   #warnOfTwin({ consumer }: Session): void {
     if (consumer === undefined || !consumer.existed || consumer.info.num_waiting === 0) return;
     const fields = { instance: this.#options.consumer };
-    const text = "somebody reads as this instance already; if it is another process, each gets only a part of the messages";
+    const text =
+      "somebody reads as this instance already; if it is another process, each gets only a part of the messages";
     this.#reports.logger.warn(fields, text);
   }
 

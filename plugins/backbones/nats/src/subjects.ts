@@ -28,7 +28,9 @@ export function typesUnder(topic: string): readonly MessageType[] {
 
 /** The fewest filter subjects for these types: one for all of them where that is possible. A consumer has at least one. */
 export function filtersOf(types: ReadonlySet<MessageType>): readonly string[] {
-  return types.size === 0 || MESSAGE_TYPES.every((type) => types.has(type)) ? [ALL_SUBJECTS] : [...types].map(subjectOf).sort();
+  return types.size === 0 || MESSAGE_TYPES.every((type) => types.has(type))
+    ? [ALL_SUBJECTS]
+    : [...types].map(subjectOf).sort();
 }
 
 /** The types that a consumer with these filter subjects gets; a filter of somebody else's making counts as all. */
