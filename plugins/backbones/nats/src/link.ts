@@ -11,6 +11,9 @@ import { differences, ensureStream } from "./stream.ts";
 /** Largest message that plugins accept by default, in bytes: a server that takes less deserves a word. */
 const USUAL_LARGEST = 10 * 1024 * 1024;
 
+/** A connection that lasted so many milliseconds was a good one: the next attempt after it comes soon. */
+const LASTING = 10_000;
+
 /** The way to the stream: connects for ever, and hands out the connection once stream and consumer are there. */
 export class Link extends StoppableWorker {
   readonly #options: NatsOptions;
@@ -85,6 +88,7 @@ export class Link extends StoppableWorker {
 
   protected override async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
+      const began = performance.now();
       try {
         await this.#once(signal);
       } catch (error) {
@@ -92,6 +96,7 @@ export class Link extends StoppableWorker {
       } finally {
         this.#tried.resolve();
       }
+      if (performance.now() - began > LASTING) this.#backoff.reset();
       if (!signal.aborted) await this.#backoff.pause(signal);
     }
   }
@@ -125,7 +130,6 @@ export class Link extends StoppableWorker {
 
   #enter(session: Session): void {
     this.#session = session;
-    this.#backoff.reset();
     const { stream, consumer } = this.#options;
     const text = `connected to ${session.server} (${session.info.version}), stream ${stream}, instance ${consumer}`;
     this.#state = { ok: true, text };
