@@ -11,6 +11,7 @@ import { spawn } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
 import { mkdir, readFile, rm } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
+import { startNatsCluster } from "./services/nats.ts";
 import { startRabbitmq } from "./services/rabbitmq.ts";
 import type { Service } from "./services/service.ts";
 import { forgetRunning, isHolder, type Running, readRunning, servicesFolder, writeRunning } from "./services/state.ts";
@@ -22,6 +23,7 @@ const PATIENCE = 600_000;
 /** All servers; each is stopped when a later one does not start. */
 const STARTS: readonly (() => Promise<readonly Service[]>)[] = [
   async () => [await startRabbitmq({ folder: `${servicesFolder}/rabbitmq` })],
+  async () => startNatsCluster({ folder: `${servicesFolder}/nats` }),
 ];
 
 const COMMANDS: Readonly<Record<string, () => Promise<void>>> = { up, down, status, hold };
