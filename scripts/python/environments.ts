@@ -1,4 +1,4 @@
-/** The two Python environments of the tests and benchmarks: what is in them and where they lie. */
+/** The Python environments of the tests and benchmarks: what is in them and where they lie. */
 import { fileURLToPath } from "node:url";
 
 /** Root of the checkout, with a trailing slash removed. */
@@ -7,7 +7,7 @@ export const root: string = fileURLToPath(new URL("../..", import.meta.url)).rep
 const requirements = `${root}/test/interop/python`;
 
 export interface Environment {
-  readonly name: "peers" | "stix";
+  readonly name: "peers" | "stix" | "servers";
   /** What it is for, in words. */
   readonly purpose: string;
   /** Folder of the virtual environment; its programs lie in `bin`. */
@@ -18,7 +18,7 @@ export interface Environment {
 }
 
 /**
- * Two, because threatbus 2022.5.16 pins an old major version of stix2-patterns: the one cannot be
+ * Python programs are in two, because threatbus 2022.5.16 pins an old major version of stix2-patterns: the one cannot be
  * installed beside the other, and both its speed and the newer checks are wanted.
  */
 export const environments: readonly Environment[] = [
@@ -35,6 +35,13 @@ export const environments: readonly Environment[] = [
     folder: `${root}/build/python/stix`,
     buildRequirements: undefined,
     requirements: `${requirements}/requirements-stix.txt`,
+  },
+  {
+    name: "servers",
+    purpose: "a current nats-server, beside Debian's",
+    folder: `${root}/build/python/servers`,
+    buildRequirements: undefined,
+    requirements: `${requirements}/requirements-servers.txt`,
   },
 ];
 
