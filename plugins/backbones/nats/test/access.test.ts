@@ -8,10 +8,12 @@ import { nkeys } from "@nats-io/transport-node";
 import { createMessageFactory } from "@threatbus/core";
 import { eventually, indicator } from "@threatbus/testkit";
 import { natsForTest, natsMissing } from "../../../../scripts/services/nats-for-tests.ts";
+import { CURRENT, currentMissing } from "./current.ts";
 import { logText, type Running, start } from "./instance.ts";
 import { other } from "./server.ts";
 
 const skip = (await natsMissing()) ?? false;
+const skipCurrent = (await currentMissing()) ?? false;
 const PAGE = readFileSync(join(import.meta.dirname, "../../../../docs/plugins/nats.md"), "utf8");
 /** The users of the documentation, as a person would paste them. */
 const USERS = /```conf\n([\s\S]*?)```/.exec(PAGE)?.[1] ?? "";
@@ -19,8 +21,9 @@ const SENSOR = { user: "sensor1", password: "change-me", instance: "sensor1" };
 const ADMIN = { user: "admin", pass: "change-me-too" };
 
 /** A server with these users and a stream that the administrator has made. */
-async function guarded(t: TestContext, users: string): Promise<string> {
-  const server = await natsForTest(t, { settings: [users] });
+async function guarded(t: TestContext, users: string, program?: string): Promise<string> {
+  const settings = [users];
+  const server = await natsForTest(t, program === undefined ? { settings } : { settings, program });
   const { jsm } = await other(t, { servers: server.url, ...ADMIN });
   await jsm.streams.add({ name: "THREATBUS", subjects: ["threatbus.>"] });
   return server.url;
@@ -47,6 +50,14 @@ test("a user with the rights of the documentation can run an instance, also agai
   const second = await start(t, { servers, ...SENSOR });
   await carries(second);
   assert.equal(logText(second.logger).includes("change-me"), false, "the password is in no log line");
+});
+
+test("the same user with a current server, whose consumers have several filters", { skip: skipCurrent }, async (t) => {
+  const servers = await guarded(t, USERS, CURRENT);
+  const running = await start(t, { servers, ...SENSOR });
+  for (const topic of ["threatbus/snapshotrequest", "threatbus/snapshotenvelope", "stix2/indicator"])
+    await running.record(topic);
+  await carries(running);
 });
 
 const RIGHTS = [...(/publish: \[([\s\S]*?)\]/.exec(USERS)?.[1] ?? "").matchAll(/"([^"]+)"/g)].map(

@@ -2,18 +2,14 @@ import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { createMessageFactory } from "@threatbus/core";
 import { eventually, indicator, sighting } from "@threatbus/testkit";
-import { environments } from "../../../../scripts/python/environments.ts";
-import { ensurePython } from "../../../../scripts/python/install.ts";
-import { reasonToSkip } from "../../../../scripts/services/for-tests.ts";
 import { natsForTest, natsMissing } from "../../../../scripts/services/nats-for-tests.ts";
 import { filtersOfConsumer } from "../src/consumer.ts";
+import { CURRENT, currentMissing } from "./current.ts";
 import { start } from "./instance.ts";
 import { other } from "./server.ts";
 
 const skip = (await natsMissing()) ?? false;
-/** A current server, which Debian 12 does not have. */
-const skipCurrent = (await reasonToSkip(() => ensurePython(() => undefined))) ?? false;
-const CURRENT = `${environments.find(({ name }) => name === "servers")?.folder}/bin/nats-server`;
+const skipCurrent = (await currentMissing()) ?? false;
 
 async function filters(t: TestContext, servers: string): Promise<readonly string[]> {
   const { jsm } = await other(t, { servers });
