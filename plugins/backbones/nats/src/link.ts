@@ -153,7 +153,7 @@ export class Link extends StoppableWorker {
   #fail(error: unknown): void {
     const text = failureText(error);
     this.#state = { ok: false, text: `not connected to ${this.#options.servers.join(", ")}: ${text}` };
-    this.#reports.trouble(text);
+    this.#reports.trouble(text, this.#options.servers);
   }
 
   #changed(): void {

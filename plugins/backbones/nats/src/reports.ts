@@ -34,8 +34,11 @@ export class Reports {
   }
 
   /** Something fails again and again: the first time of each text is a warning. */
-  trouble(text: string): void {
-    const fields = { error: hideUrlCredentials(text) };
+  trouble(text: string, servers?: readonly string[]): void {
+    const fields = {
+      error: hideUrlCredentials(text),
+      ...(servers === undefined ? {} : { servers: servers.join(", ") }),
+    };
     const message = "the way to the stream is interrupted; it is tried again for ever";
     if (text === this.#lastTrouble) this.logger.debug(fields, message);
     else this.logger.warn(fields, message);

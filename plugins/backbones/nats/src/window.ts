@@ -13,6 +13,8 @@ export class Window {
   readonly #capacity: number;
   readonly #maxBytes: number;
   #entries: Entry[] = [];
+  /** Index of the oldest: what left is cut off when it is half of the list. */
+  #head = 0;
   #bytes = 0;
   #room = Promise.withResolvers<void>();
 
@@ -23,21 +25,21 @@ export class Window {
   }
 
   get size(): number {
-    return this.#entries.length;
+    return this.#entries.length - this.#head;
   }
 
   /** Messages for which there is room; 0 while the bytes are used up. */
   get free(): number {
-    return this.#bytes >= this.#maxBytes ? 0 : this.#capacity - this.#entries.length;
+    return this.#bytes >= this.#maxBytes ? 0 : this.#capacity - this.size;
   }
 
   get oldest(): Entry | undefined {
-    return this.#entries[0];
+    return this.#entries[this.#head];
   }
 
   /** Those that are not done, oldest first. */
   get waiting(): readonly Entry[] {
-    return this.#entries.filter(({ isDone }) => !isDone);
+    return this.#entries.slice(this.#head).filter(({ isDone }) => !isDone);
   }
 
   add(message: Message): Entry {
@@ -51,10 +53,14 @@ export class Window {
   /** @returns how many of the oldest are done, and with that have left. */
   finish(entry: Entry): number {
     entry.isDone = true;
-    const waiting = this.#entries.findIndex(({ isDone }) => !isDone);
-    const count = waiting < 0 ? this.#entries.length : waiting;
+    let count = 0;
+    for (let oldest = this.oldest; oldest?.isDone === true; oldest = this.oldest) {
+      this.#bytes -= oldest.bytes.length;
+      this.#head += 1;
+      count += 1;
+    }
     if (count === 0) return 0;
-    for (const { bytes } of this.#entries.splice(0, count)) this.#bytes -= bytes.length;
+    if (this.#head * 2 >= this.#entries.length) this.#cut();
     this.#room.resolve();
     this.#room = Promise.withResolvers();
     return count;
@@ -63,5 +69,10 @@ export class Window {
   /** Resolves the next time that messages leave. */
   left(): Promise<void> {
     return this.#room.promise;
+  }
+
+  #cut(): void {
+    this.#entries = this.#entries.slice(this.#head);
+    this.#head = 0;
   }
 }

@@ -111,10 +111,13 @@ test("the work on a slow delivery keeps its messages from coming again", { skip 
   await inq.putMany(messages);
   const { jsm } = await other(t, { servers: server.url });
   const began = performance.now();
-  // Three times as long as the stream waits without a sign of life.
-  await eventually("time", () => performance.now() - began > 3_000);
-  assert.equal((await jsm.consumers.info("THREATBUS", "first")).num_redelivered, 0);
-  open();
+  try {
+    // Three times as long as the stream waits without a sign of life.
+    await eventually("time", () => performance.now() - began > 3_000);
+    assert.equal((await jsm.consumers.info("THREATBUS", "first")).num_redelivered, 0);
+  } finally {
+    open();
+  }
   await eventually("everything", () => offered.length === messages.length);
   assert.deepEqual(offered, idsOf(messages));
 });
