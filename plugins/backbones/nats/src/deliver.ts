@@ -46,7 +46,7 @@ export class Deliverer extends StoppableWorker {
   protected override async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       const session = await this.#link.session(signal);
-      const reading = new Reading({ session, options: this.#context.config, logger: this.#reports.logger });
+      const reading = new Reading({ session, options: this.#context.config, reports: this.#reports });
       const over = AbortSignal.any([signal, session.signal]);
       try {
         await reading.open();

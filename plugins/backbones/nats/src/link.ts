@@ -1,7 +1,9 @@
+import type { NatsConnection } from "@nats-io/transport-node";
 import { type BackboneContext, type BackboneState, type MessageType, StoppableWorker } from "@threatbus/core";
+import { orAborted } from "./abort.ts";
 import { Backoff } from "./backoff.ts";
 import { connectOnce } from "./connect.ts";
-import { ensureConsumer, isUnfiltered } from "./consumer.ts";
+import { ensureConsumer } from "./consumer.ts";
 import { failureText } from "./failures.ts";
 import type { NatsOptions } from "./options.ts";
 import type { Reports } from "./reports.ts";
@@ -13,6 +15,9 @@ const USUAL_LARGEST = 10 * 1024 * 1024;
 
 /** A connection that lasted so many milliseconds was a good one: the next attempt after it comes soon. */
 const LASTING = 10_000;
+
+/** Milliseconds that the start of the bus waits for the first connection; many servers may be silent. */
+const FIRST_PATIENCE = 6_000;
 
 /** The way to the stream: connects for ever, and hands out the connection once stream and consumer are there. */
 export class Link extends StoppableWorker {
@@ -35,8 +40,6 @@ export class Link extends StoppableWorker {
   #hindrance: string | undefined;
   #saidOfStream = "";
   #saidPayload = 0;
-  /** Sequence number up to which lost messages have been counted. */
-  #countedTo = 0;
 
   constructor(context: BackboneContext<NatsOptions>, reports: Reports) {
     super("nats-link", context);
@@ -49,8 +52,9 @@ export class Link extends StoppableWorker {
     return ok && this.#hindrance !== undefined ? { ok: false, text: `${text}; ${this.#hindrance}` } : this.#state;
   }
 
-  /** Resolves when the first attempt has succeeded or failed. */
+  /** Resolves when the first attempt has succeeded or failed, or takes too long to wait for. */
   get tried(): Promise<void> {
+    setTimeout(() => this.#tried.resolve(), FIRST_PATIENCE).unref();
     return this.#tried.promise;
   }
 
@@ -71,18 +75,11 @@ export class Link extends StoppableWorker {
 
   /** The connection, when there is one with a consumer. @throws the signal's reason */
   async session(signal: AbortSignal): Promise<Session> {
-    const aborted = Promise.withResolvers<never>();
-    const abort = () => aborted.reject(signal.reason);
-    signal.addEventListener("abort", abort, { once: true });
-    try {
-      for (;;) {
-        signal.throwIfAborted();
-        const session = this.#session;
-        if (session?.consumer !== undefined && !session.signal.aborted) return session;
-        await Promise.race([this.#change.promise, aborted.promise]);
-      }
-    } finally {
-      signal.removeEventListener("abort", abort);
+    for (;;) {
+      signal.throwIfAborted();
+      const session = this.#session;
+      if (session?.consumer !== undefined && !session.signal.aborted) return session;
+      await orAborted(this.#change.promise, signal);
     }
   }
 
@@ -103,7 +100,7 @@ export class Link extends StoppableWorker {
 
   /** One connection, from its beginning to its end. @throws why it ended */
   async #once(signal: AbortSignal): Promise<void> {
-    const session = await Session.over(await connectOnce(this.#options));
+    const session = await Session.over(await this.#connect(signal));
     const stop = () => session.fail(signal.reason);
     signal.addEventListener("abort", stop, { once: true });
     const over = overOf(session);
@@ -117,6 +114,17 @@ export class Link extends StoppableWorker {
       this.#session = undefined;
       this.#changed();
       await session.close();
+    }
+  }
+
+  /** @throws at once when the worker is stopped, though a server that does not answer takes its time */
+  async #connect(signal: AbortSignal): Promise<NatsConnection> {
+    const connecting = connectOnce(this.#options);
+    try {
+      return await orAborted(connecting, signal);
+    } catch (error) {
+      if (signal.aborted) void connecting.then((late) => late.close()).catch(() => undefined);
+      throw error;
     }
   }
 
@@ -170,9 +178,7 @@ export class Link extends StoppableWorker {
       const request = { options: this.#options, version: session.info.version, wanted: new Set(this.#wanted) };
       session.consumer = await ensureConsumer(session.jsm, request);
       this.#agreedOn = size;
-      if (!isFirst) return;
-      this.#warnOfTwin(session);
-      await this.#countMissed(session);
+      if (isFirst) this.#warnOfTwin(session);
     });
     this.#agreement = agreement.catch(() => undefined);
     await agreement;
@@ -202,20 +208,6 @@ export class Link extends StoppableWorker {
     const text =
       "somebody reads as this instance already; if it is another process, each gets only a part of the messages";
     this.#reports.logger.warn(fields, text);
-  }
-
-  /**
-   * Counts what the stream gave up (max_age, max_bytes) before this instance had it. With a filter nobody can tell what
-   * was meant for it.
-   */
-  async #countMissed({ consumer, jsm }: Session): Promise<void> {
-    if (consumer === undefined || !consumer.existed || !isUnfiltered(consumer.info)) return;
-    const { state } = await jsm.streams.info(this.#options.stream);
-    const had = Math.max(consumer.info.ack_floor.stream_seq, this.#countedTo);
-    const missed = state.first_seq - 1 - had;
-    if (missed <= 0) return;
-    this.#countedTo = state.first_seq - 1;
-    this.#reports.missed(missed);
   }
 }
 

@@ -2,6 +2,7 @@
 import type { PubAck } from "@nats-io/jetstream";
 import { errors } from "@nats-io/transport-node";
 import { type BackboneContext, type Message, type Source, StoppableWorker } from "@threatbus/core";
+import { orAborted } from "./abort.ts";
 import { Backoff } from "./backoff.ts";
 import { API, apiCode, failureText } from "./failures.ts";
 import type { Link } from "./link.ts";
@@ -174,16 +175,4 @@ function patienceAfter(signal: AbortSignal, milliseconds: number): AbortSignal {
   if (signal.aborted) begin();
   else signal.addEventListener("abort", begin, { once: true });
   return end.signal;
-}
-
-async function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  const aborted = Promise.withResolvers<never>();
-  const abort = () => aborted.reject(signal.reason);
-  if (signal.aborted) throw signal.reason;
-  signal.addEventListener("abort", abort, { once: true });
-  try {
-    return await Promise.race([promise, aborted.promise]);
-  } finally {
-    signal.removeEventListener("abort", abort);
-  }
 }

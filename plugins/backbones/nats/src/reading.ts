@@ -1,6 +1,8 @@
 import type { ConsumerMessages, JsMsg } from "@nats-io/jetstream";
-import { JoinableQueue, type Logger } from "@threatbus/core";
+import { JoinableQueue } from "@threatbus/core";
+import { isUnfiltered } from "./consumer.ts";
 import type { NatsOptions } from "./options.ts";
+import type { Reports } from "./reports.ts";
 import { Resumption } from "./resumption.ts";
 import type { Session } from "./session.ts";
 
@@ -23,30 +25,36 @@ const RESUME_PATIENCE = 2;
 export interface ReadingOptions {
   readonly session: Session;
   readonly options: NatsOptions;
-  readonly logger: Logger;
+  readonly reports: Reports;
 }
 
 /** Reads the messages of one session ahead, bounded, and keeps the stream from sending them again meanwhile. */
 export class Reading {
   readonly #session: Session;
   readonly #options: NatsOptions;
-  readonly #logger: Logger;
+  readonly #reports: Reports;
   readonly #buffer = new JoinableQueue<JsMsg>(BUFFER, { max: BUFFER_BYTES, weigh: ({ data }) => data.length });
   /** Received and not acknowledged, in the order of arrival. */
   readonly #held = new Set<JsMsg>();
   readonly #resumption: Resumption<JsMsg>;
+  /** Everything in the stream is meant for this instance. */
+  readonly #isUnfiltered: boolean;
+  /** Highest sequence number that was sent to this instance. */
+  #newest: number;
   readonly #timers: NodeJS.Timeout[] = [];
   #messages: ConsumerMessages | undefined;
   #received: Promise<void> = Promise.resolve();
   /** Those who put into the buffer do so one after the other. */
   #entering: Promise<void> = Promise.resolve();
 
-  constructor({ session, options, logger }: ReadingOptions) {
+  constructor({ session, options, reports }: ReadingOptions) {
     this.#session = session;
     this.#options = options;
-    this.#logger = logger;
+    this.#reports = reports;
     const info = session.consumer?.info;
-    this.#resumption = new Resumption(info?.delivered.stream_seq ?? 0, info?.num_ack_pending ?? 0, BUFFER_BYTES);
+    this.#newest = info?.delivered.stream_seq ?? 0;
+    this.#isUnfiltered = info !== undefined && isUnfiltered(info);
+    this.#resumption = new Resumption(this.#newest, info?.num_ack_pending ?? 0, BUFFER_BYTES);
   }
 
   async open(): Promise<void> {
@@ -63,7 +71,7 @@ export class Reading {
     });
     this.#timers.push(setInterval(() => this.#signOfLife(), ack_wait / SIGNS_OF_LIFE));
     if (this.#resumption.isWaiting) {
-      this.#logger.debug({ stream, consumer }, "what was not acknowledged before comes first");
+      this.#reports.logger.debug({ stream, consumer }, "what was not acknowledged before comes first");
       this.#timers.push(setTimeout(() => this.#giveUpOrder(), RESUME_PATIENCE * ack_wait));
     }
     this.#received = this.#receive(this.#messages);
@@ -98,6 +106,7 @@ export class Reading {
     try {
       for await (const message of messages) {
         this.#held.add(message);
+        this.#noteGap(message.seq);
         const ready = this.#resumption.admit(message);
         if (ready.length > 0 && !this.#buffer.closed) await this.#enter(ready);
       }
@@ -105,6 +114,15 @@ export class Reading {
     } catch (error) {
       this.#session.fail(error);
     }
+  }
+
+  /**
+   * Counts what the stream gave up (max_age, max_bytes) before this instance had it: numbers that are left out. With a
+   * filter nobody can tell what was meant for it.
+   */
+  #noteGap(seq: number): void {
+    if (this.#isUnfiltered && seq > this.#newest + 1) this.#reports.missed(seq - this.#newest - 1);
+    this.#newest = Math.max(this.#newest, seq);
   }
 
   /** Waits for room: until then nothing more is asked for. */
@@ -122,7 +140,7 @@ export class Reading {
 
   #giveUpOrder(): void {
     if (!this.#resumption.isWaiting) return;
-    this.#logger.warn(
+    this.#reports.logger.warn(
       {},
       "messages that were not acknowledged before did not come again in time; going on without them",
     );
