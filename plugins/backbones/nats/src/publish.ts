@@ -17,7 +17,7 @@ const BATCH = 256;
 /** Bytes on their way to the stream at most. */
 const WINDOW_BYTES = 64 * 1024 * 1024;
 /** Milliseconds until an unanswered message is sent again. */
-const ACK_TIMEOUT = 10_000;
+const ACK_TIMEOUT = 5_000;
 /** Milliseconds that a stop waits for what is on its way; the bus gives a backbone 5 s. */
 const STOP_PATIENCE = 3_000;
 /** Bytes that the header of a message has beside the id (NATS headers, ADR-4), and some to spare. */
