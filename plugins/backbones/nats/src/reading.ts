@@ -14,9 +14,12 @@ const PULL_BYTES = 32 * 1024 * 1024;
 const PULL_HEADROOM = 1024 * 1024;
 /** The client asks for at most 100 messages, and again when so many of them are still to come. */
 const PULL_THRESHOLD = 50;
-/** Milliseconds until a request for messages is renewed, and between two signs of life of the server. */
-const PULL_EXPIRES = 30_000;
-const HEARTBEAT = 5_000;
+/**
+ * Milliseconds until a request for messages is renewed, and between two signs of life of the server. When two of those are
+ * missing, the client asks for the consumer; while there is no leader that fails, and it waits for as long as a request lasts.
+ */
+const PULL_EXPIRES = 5_000;
+const HEARTBEAT = 2_000;
 /** Each message that waits here tells the stream so many times per `ack_wait` that it is being worked on. */
 const SIGNS_OF_LIFE = 3;
 /** After so many `ack_wait` what has not come again is not waited for any more. */
