@@ -7,7 +7,7 @@ export const root: string = fileURLToPath(new URL("../..", import.meta.url)).rep
 const requirements = `${root}/test/interop/python`;
 
 export interface Environment {
-  readonly name: "peers" | "stix" | "stix-shifter" | "tenzir";
+  readonly name: "peers" | "stix" | "stix-shifter" | "tenzir" | "servers";
   /** What it is for, in words. */
   readonly purpose: string;
   /** Folder of the virtual environment; its programs lie in `bin`. */
@@ -50,6 +50,13 @@ export const environments: readonly Environment[] = [
     folder: `${root}/build/python/tenzir`,
     buildRequirements: undefined,
     requirements: `${root}/apps/vast/test/requirements-tenzir.txt`,
+  },
+  {
+    name: "servers",
+    purpose: "a current nats-server, beside Debian's",
+    folder: `${root}/build/python/servers`,
+    buildRequirements: undefined,
+    requirements: `${requirements}/requirements-servers.txt`,
   },
 ];
 
