@@ -8,7 +8,7 @@ import { run } from "./run-command.ts";
 let updated = false;
 
 /**
- * Installs Debian packages with apt-get, after one `apt-get update` per process.
+ * Installs Debian packages with apt-get, after one `apt-get update` per process. Servers among them are not started.
  *
  * @throws Error saying what to install by hand, when this is not Debian, the user is not root, or apt-get fails.
  */
@@ -27,7 +27,8 @@ export async function aptInstall(
     updated = true;
   }
   say(`apt-get install ${packages.join(" ")}`);
-  const failure = await retried("apt-get", [...options, "install", "-y", "--no-install-recommends", ...packages], env);
+  const args = [...options, "install", "-y", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=300", ...packages];
+  const failure = await withoutServices(() => retried("apt-get", args, env));
   if (failure !== undefined) throw new Error(`apt-get install failed: ${byHand}\n${failure}`);
 }
 
@@ -51,6 +52,20 @@ export async function aptInstallBackports(packages: readonly string[], say: (lin
     await aptInstall(packages, say, [...options, "-t", `${name}-backports`]);
   } finally {
     await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** What Debian asks before it starts a server that was just installed (invoke-rc.d(8)); 101 forbids it. */
+const POLICY = "/usr/sbin/policy-rc.d";
+
+/** A server of a package would listen on its usual port, which is nobody's wish here. A policy that is there stays. */
+async function withoutServices<T>(install: () => Promise<T>): Promise<T> {
+  if (existsSync(POLICY)) return install();
+  await writeFile(POLICY, "#!/bin/sh\nexit 101\n", { mode: 0o755 });
+  try {
+    return await install();
+  } finally {
+    await rm(POLICY, { force: true });
   }
 }
 
