@@ -3,11 +3,14 @@ import { connect, createServer, type Server, type Socket } from "node:net";
 import { Transform, type TransformCallback } from "node:stream";
 import type { TestContext } from "node:test";
 
-/** What befalls the bytes that pass: both ways, on every connection. */
+/** Whose bytes: of both sides, or only what the server answers. */
+export type Side = "both" | "server";
+
+/** What befalls the bytes that pass, on every connection. */
 type Condition =
   | { readonly kind: "open" }
   /** Nothing passes and nothing is closed, as when a cable is pulled or a firewall forgets the connection. */
-  | { readonly kind: "stalled" }
+  | { readonly kind: "stalled"; readonly side: Side }
   | { readonly kind: "throttled"; readonly bytesPerSecond: number };
 
 export interface TcpProxy {
@@ -17,8 +20,11 @@ export interface TcpProxy {
   readonly connections: number;
   /** Connections accepted so far. */
   readonly accepted: number;
-  /** From now on nothing passes, on connections that are open and on new ones, until `open`. */
-  stall(): void;
+  /**
+   * From now on nothing passes, on connections that are open and on new ones, until `open`. With `server` the server gets
+   * everything and its answers are held back.
+   */
+  stall(side?: Side): void;
   /** From now on each connection carries so much at most, each way. */
   throttle(bytesPerSecond: number): void;
   /** Ends all connections with a reset. New ones are refused from now on if `refuse` is set, until `open`. */
@@ -74,8 +80,8 @@ class Relay implements TcpProxy {
     this.#server.close();
   }
 
-  stall(): void {
-    this.#set({ kind: "stalled" });
+  stall(side: Side = "both"): void {
+    this.#set({ kind: "stalled", side });
   }
 
   throttle(bytesPerSecond: number): void {
@@ -108,7 +114,7 @@ class Relay implements TcpProxy {
       [client, server],
       [server, client],
     ] as const) {
-      const gate = new Gate(this.#condition);
+      const gate = new Gate(this.#condition, from === server);
       this.#sockets.add(from);
       this.#gates.add(gate);
       from.pipe(gate).pipe(to);
@@ -127,11 +133,13 @@ class Relay implements TcpProxy {
 /** One direction of one connection. What it holds back is one chunk; the rest waits in the network, as in a real one. */
 class Gate extends Transform {
   #condition: Condition;
+  readonly #fromServer: boolean;
   #held: { readonly chunk: Buffer; readonly pass: TransformCallback } | undefined;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(condition: Condition) {
+  constructor(condition: Condition, fromServer: boolean) {
     super({ highWaterMark: 16_384 });
+    this.#fromServer = fromServer;
     this.#condition = condition;
   }
 
@@ -145,7 +153,8 @@ class Gate extends Transform {
 
   override _transform(chunk: Buffer, _encoding: string, pass: TransformCallback): void {
     const condition = this.#condition;
-    if (condition.kind === "open") {
+    const passes = condition.kind === "stalled" && condition.side === "server" && !this.#fromServer;
+    if (condition.kind === "open" || passes) {
       pass(null, chunk);
       return;
     }

@@ -6,8 +6,9 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { eventually, startTcpProxy } from "../src/index.ts";
 
 /** A server that sends back what it gets, behind a proxy. */
-async function start(t: TestContext) {
+async function start(t: TestContext, hear: (chunk: Buffer) => void = () => undefined) {
   const server = createServer((socket) => {
+    socket.on("data", hear);
     socket.on("error", () => undefined);
     socket.pipe(socket);
   });
@@ -62,6 +63,18 @@ test("a cut ends connections with an error, and may refuse new ones until it ope
   const again = await client();
   await echoed(again.socket, again.text, "two", "two");
   assert.equal(proxy.accepted, 3);
+});
+
+test("a server may hear everything while its answers are held back", async (t) => {
+  const heard: string[] = [];
+  const { proxy, client } = await start(t, (chunk) => heard.push(chunk.toString()));
+  const { socket, text } = await client();
+  proxy.stall("server");
+  socket.write("question");
+  await eventually("the server has heard it", () => heard.join("") === "question");
+  assert.equal(text(), "");
+  proxy.open();
+  await eventually("the answer", () => text() === "question");
 });
 
 test("a throttled network passes everything, piece by piece", async (t) => {

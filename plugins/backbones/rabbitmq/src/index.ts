@@ -104,8 +104,10 @@ class RabbitmqBackbone implements BackbonePlugin<RabbitmqOptions> {
       role: "publish",
       prepare: async (session, signal) => {
         await untilAborted(declareExchanges(session.channel, options), signal);
-        // What is sent before this instance's queue is there would not come back to its own subscribers.
-        await untilAborted(queueDeclared.promise, signal);
+        // What is sent before this instance's queue is there would not come back to its own subscribers. It may have gone
+        // with a broker that was killed; an exclusive one belongs to the other connection.
+        if (options.queue.exclusive) await untilAborted(queueDeclared.promise, signal);
+        else await untilAborted(declareQueue(session.channel, options), signal);
         await confirmMode(session, signal);
       },
     });

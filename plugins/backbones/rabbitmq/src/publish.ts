@@ -36,8 +36,9 @@ export class PublishWorker extends StoppableWorker {
   #sent = 0;
   #sentBytes = 0;
   readonly #changes = new EventEmitter();
-  /** One message at a time, to find the one for which the broker closes the channel. */
-  #careful = false;
+  /** So many are sent one at a time, to find the one for which the broker closes the channel. */
+  #suspects = 0;
+  #session: Session | undefined;
 
   constructor({ context, link, drops }: PublishParts) {
     super("rabbitmq-publish", context);
@@ -58,6 +59,7 @@ export class PublishWorker extends StoppableWorker {
   /** Everything that is not confirmed is sent first: it was taken before all that follows. */
   async #use(session: Session, stop: AbortSignal): Promise<void> {
     const either = AbortSignal.any([stop, session.signal]);
+    this.#session = session;
     this.#sent = 0;
     this.#sentBytes = 0;
     try {
@@ -93,19 +95,21 @@ export class PublishWorker extends StoppableWorker {
       }
       this.#send(pending, session);
     }
-    this.#careful = false;
   }
 
   #mayFollow({ body }: Pending): boolean {
     if (this.#sent === 0) return true;
-    if (this.#careful || this.#sent >= this.#options.max_unconfirmed) return false;
+    if (this.#suspects > 0 || this.#sent >= this.#options.max_unconfirmed) return false;
     return this.#sentBytes + body.length <= MAX_UNCONFIRMED_BYTES;
   }
 
   #send(pending: Pending, session: Session): void {
     this.#sent += 1;
     this.#sentBytes += pending.body.length;
-    if (pending.confirmed) return;
+    if (pending.confirmed) {
+      this.#answer();
+      return;
+    }
     const properties = {
       exchange: durableExchange(this.#options.exchange_name),
       routingKey: "",
@@ -123,7 +127,7 @@ export class PublishWorker extends StoppableWorker {
 
   #confirm(pending: Pending, session: Session): void {
     // Sent again on a later session, which will confirm it too.
-    if (session.signal.aborted) return;
+    if (session !== this.#session) return;
     pending.confirmed = true;
     this.#answer();
   }
@@ -135,6 +139,7 @@ export class PublishWorker extends StoppableWorker {
     if (count === 0) return;
     for (const { body } of this.#window.splice(0, count)) this.#sentBytes -= body.length;
     this.#sent -= count;
+    this.#suspects = Math.max(0, this.#suspects - count);
     this.#inq.taskDone(count);
     this.#changes.emit("change");
   }
@@ -144,16 +149,20 @@ export class PublishWorker extends StoppableWorker {
    * not take one of the messages (larger than its max_message_size), not which: sent one by one, it is found and dropped.
    */
   #refused(error: unknown, session: Session): void {
-    if (!session.signal.aborted && error instanceof AMQPError && error.code === "PRECONDITION_FAILED") {
-      const [guilty] = this.#window;
-      if (this.#careful && guilty !== undefined) {
-        this.#drops.note("refused_by_broker", 1, guilty.body);
-        guilty.confirmed = true;
-        this.#answer();
-      }
-      this.#careful = true;
+    if (session === this.#session && error instanceof AMQPError && error.code === "PRECONDITION_FAILED") {
+      if (this.#suspects > 0) this.#dropGuilty();
+      else this.#suspects = this.#sent;
     }
     session.fail(error);
+  }
+
+  /** Only the oldest is on its way: it is the one. */
+  #dropGuilty(): void {
+    const [guilty] = this.#window;
+    if (guilty === undefined) return;
+    this.#drops.note("refused_by_broker", 1, guilty.body);
+    guilty.confirmed = true;
+    this.#answer();
   }
 
   /** Stopped without a confirmation: whether the broker has them is not known. */
