@@ -42,8 +42,10 @@ class RabbitmqBackbone implements BackbonePlugin<RabbitmqOptions> {
     running.deliverer.start();
     running.publisher.start();
     try {
-      // The publisher declares nothing that the deliverer does not, and waits for its queue.
       await untilAborted(running.delivering.firstAttempt, context.signal);
+      if (running.delivering.state.kind === "connected") {
+        await untilAborted(running.publishing.firstAttempt, context.signal);
+      }
     } catch (error) {
       await this.stop();
       throw error;

@@ -64,8 +64,8 @@ export class Session {
       const channel = await untilAborted(connection.acquire({ emitErrorsFromChannel: true }), either);
       channel.on("error", end);
       channel.on("basic.cancel", () => end(new Error("the broker has ended the consumer: was the queue deleted?")));
-      // When the connection has failed, the channel hears of it first, without the reason.
-      channel.on("close", () => queueMicrotask(() => end(new Error("the channel was closed"))));
+      // The channel closes before anybody else hears the reason: of a failed connection, or of a refused declaration.
+      channel.on("close", () => setImmediate(() => end(new Error("the channel was closed"))));
       return new Session(connection, channel, endpoint, ended);
     } catch (error) {
       connection.unsafeDestroy();
