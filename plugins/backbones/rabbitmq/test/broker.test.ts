@@ -82,22 +82,6 @@ test("a wrong password: it keeps trying, and the password is nowhere to be seen"
   assert.equal(JSON.stringify(logger.lines).includes(password), false);
 });
 
-test("the rights that the documentation names are enough, and none of them is too much", options, async (t) => {
-  const [mine, other] = [names(), names()];
-  await server().ctl("add_user", "least", "pw");
-  const settings = { ...settingsOf(mine), url: server().url.replace("guest:guest", "least:pw") };
-  const exchanges = `${mine.exchange}(\\.durable)?`;
-  const rights = [`^(${mine.queue}|${exchanges})$`, `^(${mine.queue}|${exchanges})$`, `^(${mine.queue}|${exchanges})$`];
-  await server().ctl("set_permissions", "least", ...rights);
-  const { inq, record, plugin } = await start(t, settings);
-  assert.equal(plugin.state?.ok, true, plugin.state?.text);
-  const queue = await record();
-  await inq.putMany(series(10));
-  await eventually("messages with the least rights", () => queue.count === 10);
-  const channel = await openChannel(t, settings.url);
-  await assert.rejects(channel.queueDeclare({ queue: other.queue }), { code: "ACCESS_REFUSED" });
-});
-
 /** Everything that another program gets from the exchange. */
 async function listen(t: TestContext, exchange: string): Promise<AsyncMessage[]> {
   const channel = await openChannel(t, server().url);
