@@ -34,7 +34,7 @@ its messages are read: rabbitmqctl delete_queue ${name}`;
 }
 
 /** Exactly the arguments of Threat Bus 2022.5, but for quorum queues, which it does not know. */
-export function argumentsOf({ type, lazy, max_items }: QueueOptions): Record<string, string | number> {
+function argumentsOf({ type, lazy, max_items }: QueueOptions): Record<string, string | number> {
   return {
     ...(type === "quorum" ? { "x-queue-type": "quorum" } : { "x-queue-mode": lazy ? "lazy" : "default" }),
     ...(max_items > 0 ? { "x-max-length": max_items } : {}),
