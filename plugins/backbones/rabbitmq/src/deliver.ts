@@ -39,8 +39,7 @@ export class DeliverWorker extends StoppableWorker {
     this.#parts = parts;
     const { max_message_bytes, prefetch } = parts.context.config;
     this.#decoder = new BodyDecoder(createMessageFactory("rabbitmq"), max_message_bytes);
-    // A batch may have been processed whose acknowledgement is still on its way.
-    this.#redelivered = new RedeliveredIds(2 * prefetch + BATCH);
+    this.#redelivered = new RedeliveredIds(prefetch);
   }
 
   protected override async run(signal: AbortSignal): Promise<void> {
@@ -52,6 +51,7 @@ export class DeliverWorker extends StoppableWorker {
     const { queue, prefetch } = this.#parts.context.config;
     const incoming: Delivery[] = [];
     const arrivals = new EventEmitter();
+    this.#redelivered.beginSession();
     try {
       await untilAborted(this.#parts.subscribed, either);
       await untilAborted(session.channel.basicQos({ prefetchCount: prefetch }), either);

@@ -68,24 +68,26 @@ test("bodies that the client has read are written again", () => {
 });
 
 test("a body without an id that comes again gets the id that it had; equal ones by their order", () => {
-  const ids = new RedeliveredIds(3);
+  const ids = new RedeliveredIds(10);
   const [a, b] = [Buffer.from("a"), Buffer.from("b")];
-  assert.equal(ids.recall(a), undefined);
   ids.remember(a, "1");
   ids.remember(a, "2");
   ids.remember(b, "3");
+  assert.equal(ids.recall(a), undefined, "not on the session that has delivered it");
+  ids.beginSession();
   assert.equal(ids.recall(a), "1");
-  assert.equal(ids.recall(a), "2");
+  ids.remember(a, "1");
+  assert.equal(ids.recall(a), "2", "its equal, although the first is there again");
   assert.equal(ids.recall(a), undefined, "never seen so often");
-  assert.equal(ids.recall(b), "3");
+  ids.beginSession();
+  assert.equal(ids.recall(b), "3", "not delivered again by the session between");
+  assert.equal(ids.recall(a), "1");
 });
 
 test("ids of bodies are forgotten, the oldest first", () => {
   const ids = new RedeliveredIds(2);
-  for (const name of ["a", "b", "c"]) ids.remember(Buffer.from(name), name);
-  assert.equal(ids.recall(Buffer.from("a")), undefined);
-  assert.equal(ids.recall(Buffer.from("b")), "b");
-  ids.remember(Buffer.from("b"), "b");
-  ids.remember(Buffer.from("d"), "d");
-  assert.equal(ids.recall(Buffer.from("b")), "b", "remembered again");
+  for (const name of ["a", "b", "c", "d", "e"]) ids.remember(Buffer.from(name), name);
+  ids.beginSession();
+  const recalled = ["a", "b", "c", "d", "e"].map((name) => ids.recall(Buffer.from(name)));
+  assert.deepEqual(recalled, [undefined, undefined, undefined, "d", "e"]);
 });

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { createMessageFactory } from "@threatbus/core";
-import { eventually, indicatorOfSize, startTcpProxy } from "@threatbus/testkit";
+import { eventually, indicatorOfSize, Recorder, startTcpProxy } from "@threatbus/testkit";
 import { rabbitmqForTests, rabbitmqMissing } from "../../../../scripts/services/for-tests.ts";
 import { idsOf, names, openChannel, type Settings, series, start } from "./harness.ts";
 
@@ -62,6 +62,47 @@ test("a lost confirmation: the message is sent again, under its id and in order"
   const queue = await record();
   await eventually("all messages", () => queue.count >= messages.length);
   assert.deepEqual(queue.ids, idsOf(messages), "the outq takes each once");
+});
+
+test("bodies without an id that are delivered again keep the id that they got", options, async (t) => {
+  const { exchange, suffix } = names();
+  const { proxy, settings } = await behindProxy(t, { exchange, suffix });
+  const { plugin } = await start(t, settings);
+  const channel = await openChannel(t, server().url);
+  await channel.confirmSelect();
+  const bodies = series(20).map(({ bytes }) => bytes);
+  // Each twice: two messages, as their ids have to say.
+  for (const body of [...bodies, ...bodies]) await channel.basicPublish({ exchange }, body);
+  const queue = new Recorder("all", { onMessage: (count) => (count === 1 ? proxy.cut() : undefined) });
+  await plugin.subscribe("stix2", queue);
+  await eventually("all, and some of them again", () => queue.count > 40 && new Set(queue.ids).size >= 40);
+  const left = async () => await server().ctl("list_queues", "name", "messages");
+  await eventually("all are acknowledged", async () => (await left()).includes(`threatbus.${suffix}\t0\n`));
+  assert.equal(new Set(queue.ids).size, 40);
+});
+
+test("delivery waits for the durable log, and the acknowledgement for both", options, async (t) => {
+  const { exchange, suffix } = names();
+  const settings = { url: server().url, exchange_name: exchange, queue: { name_suffix: suffix } };
+  const log = Promise.withResolvers<void>();
+  let attempts = 0;
+  const { inq, record } = await start(t, settings, async () => {
+    attempts += 1;
+    await log.promise;
+    // The broker keeps what the log did not take.
+    if (attempts === 1) throw new Error("the log is closed");
+  });
+  const queue = await record();
+  const messages = series(10);
+  await inq.putMany(messages);
+  await inq.join();
+  await eventually("the log is asked", () => attempts === 1);
+  const row = `threatbus.${suffix}\t10\n`;
+  assert.ok((await server().ctl("list_queues", "name", "messages")).includes(row));
+  assert.equal(queue.count, 0);
+  log.resolve();
+  await eventually("delivered at the second attempt", () => queue.count === 10);
+  assert.deepEqual(queue.ids, idsOf(messages));
 });
 
 test("a network that falls silent is noticed, and everything arrives when it is back", options, async (t) => {

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { TestContext } from "node:test";
 import {
+  type BackboneContext,
   type BackbonePlugin,
   createMessageFactory,
   createMetrics,
@@ -32,7 +33,11 @@ export interface Started {
 }
 
 /** Runs the plugin; it is stopped after the test. */
-export async function start(t: TestContext, settings: Settings): Promise<Started> {
+export async function start(
+  t: TestContext,
+  settings: Settings,
+  accept: BackboneContext["accept"] = async () => undefined,
+): Promise<Started> {
   const plugin = rabbitmq.create();
   const inq = new JoinableQueue<Message>(10_000);
   const logger = new RecordingLogger();
@@ -43,7 +48,7 @@ export async function start(t: TestContext, settings: Settings): Promise<Started
     abort.abort();
   });
   const config = rabbitmq.configSchema.parse({ reconnect_max: "500ms", ...settings });
-  await plugin.run({ config, logger, metrics, signal: abort.signal, inq, accept: async () => undefined });
+  await plugin.run({ config, logger, metrics, signal: abort.signal, inq, accept });
   return {
     plugin,
     inq,
