@@ -71,6 +71,7 @@ class RabbitmqNode implements RabbitmqService {
     this.#env = {
       // The Erlang cookie, by which nodes and rabbitmqctl know each other, lies in the home directory.
       HOME: folder,
+      ERL_CRASH_DUMP: join(folder, "erl_crash.dump"),
       ERL_EPMD_PORT: String(epmdPort),
       ERL_EPMD_ADDRESS: "127.0.0.1",
       // The data lies in a folder of that name, so that it has to be the same at the next start.

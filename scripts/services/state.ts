@@ -3,7 +3,8 @@ import { readFileSync } from "node:fs";
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { root } from "../python/environments.ts";
 
-export const servicesFolder: string = `${root}/build/services`;
+/** Data, log and state; a test has its own, beside what a person runs. */
+export const servicesFolder: string = process.env.THREATBUS_SERVICES_FOLDER ?? `${root}/build/services`;
 const file = `${servicesFolder}/running.json`;
 
 export interface RunningService {

@@ -16,4 +16,5 @@ export { type ServedBroker, serveBroker } from "./memory-broker/remote.ts";
 export { remoteBackbone } from "./memory-broker/remote-backbone.ts";
 export { Recorder } from "./recorder.ts";
 export { type IndicatorOptions, indicator, indicatorOfSize, numberedIndicator, sighting } from "./samples.ts";
+export { type Side, startTcpProxy, type TcpProxy } from "./tcp-proxy.ts";
 export { collect, eventually } from "./waiting.ts";
