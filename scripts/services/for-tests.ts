@@ -22,14 +22,14 @@ export async function reasonToSkip(install: () => Promise<void>): Promise<string
 }
 
 /** A folder for this file's tests, removed after them. */
-export async function folderForTests(name: string): Promise<string> {
+async function folderForTests(name: string): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), `threatbus-${name}-`));
   after(() => rm(folder, { recursive: true, force: true }));
   return folder;
 }
 
 /** Stops a server after the tests of this file; its data is not needed any more. */
-export function stoppedAfterTests<T extends Service>(service: T): T {
+function stoppedAfterTests<T extends Service>(service: T): T {
   after(() => service.kill());
   return service;
 }

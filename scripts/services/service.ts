@@ -20,7 +20,7 @@ export interface Service {
 }
 
 /** A free port of 127.0.0.1. Another program may take it before the server does: that is then a failure to start. */
-export async function freePort(): Promise<number> {
+async function freePort(): Promise<number> {
   const server = createServer();
   const { promise, resolve, reject } = Promise.withResolvers<number>();
   server.once("error", reject);
