@@ -35,7 +35,11 @@ export const rawRabbitmq: RawLoad = async (url, messages) => {
       messages,
       consumed,
       (body) => publisher.send(options, body),
-      () => consumer.close(),
+      async () => {
+        await consumer.close();
+        // The connection waits for whoever uses it.
+        await publisher.close();
+      },
     );
   } finally {
     await connection.close();
