@@ -26,7 +26,7 @@ export async function ensurePython(say: (line: string) => void, wanted = environ
     if (missing.length === 0) return;
     const interpreter = await findPython(say);
     say(`using ${interpreter.program}, Python ${interpreter.version}`);
-    for (const environment of missing) await make(environment, interpreter, say);
+    await Promise.all(missing.map((environment) => make(environment, interpreter, say)));
   });
 }
 
