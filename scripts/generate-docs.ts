@@ -10,6 +10,8 @@ import zeek from "@threatbus/app-zeek";
 import zmq from "@threatbus/app-zmq";
 import fileBenchmark from "@threatbus/backbone-file-benchmark";
 import inmem from "@threatbus/backbone-inmem";
+import nats from "@threatbus/backbone-nats";
+import rabbitmq from "@threatbus/backbone-rabbitmq";
 import { connector as opencti } from "@threatbus/connector-opencti";
 import { connector as stixShifter } from "@threatbus/connector-stix-shifter";
 import { connector as suricata } from "@threatbus/connector-suricata";
@@ -25,7 +27,7 @@ import {
 import { STORE_ERRORS } from "@threatbus/store";
 
 const DOCS = resolve(import.meta.dirname, "../docs");
-const PLUGINS: readonly PluginDefinition[] = [inmem, fileBenchmark, zmq, zeek];
+const PLUGINS: readonly PluginDefinition[] = [inmem, rabbitmq, nats, fileBenchmark, zmq, zeek];
 const CONNECTORS = [opencti, vast, suricata, stixShifter].map((connector) => ({
   ...connector,
   rows: describeSchema(connector.settingsSchema, ""),

@@ -7,7 +7,7 @@ export const root: string = fileURLToPath(new URL("../..", import.meta.url)).rep
 const requirements = `${root}/test/interop/python`;
 
 export interface Environment {
-  readonly name: "peers" | "stix" | "stix-shifter";
+  readonly name: "peers" | "stix" | "stix-shifter" | "tenzir" | "servers";
   /** What it is for, in words. */
   readonly purpose: string;
   /** Folder of the virtual environment; its programs lie in `bin`. */
@@ -18,8 +18,9 @@ export interface Environment {
 }
 
 /**
- * More than one, because threatbus 2022.5.16 pins an old major version of stix2-patterns: the one cannot be
- * installed beside the other, and both its speed and the newer checks are wanted.
+ * Peers and stix are two, because threatbus 2022.5.16 pins an old major version of stix2-patterns: the one cannot be
+ * installed beside the other, and both its speed and the newer checks are wanted. Tenzir is a large download (175 MB)
+ * that only the tests of its connector need.
  */
 export const environments: readonly Environment[] = [
   {
@@ -42,6 +43,20 @@ export const environments: readonly Environment[] = [
     folder: `${root}/build/python/stix-shifter`,
     buildRequirements: undefined,
     requirements: `${requirements}/requirements-stix-shifter.txt`,
+  },
+  {
+    name: "tenzir",
+    purpose: "Tenzir 6.20, the program",
+    folder: `${root}/build/python/tenzir`,
+    buildRequirements: undefined,
+    requirements: `${root}/apps/vast/test/requirements-tenzir.txt`,
+  },
+  {
+    name: "servers",
+    purpose: "a current nats-server, beside Debian's",
+    folder: `${root}/build/python/servers`,
+    buildRequirements: undefined,
+    requirements: `${requirements}/requirements-servers.txt`,
   },
 ];
 

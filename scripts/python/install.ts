@@ -15,13 +15,14 @@ const attempts = 3;
  * no program, when all are current. Safe to call from several processes at once.
  *
  * @param say gets one line for each step taken
+ * @param wanted the environments to look at
  * @throws Error saying what failed and what to do.
  */
-export async function ensurePython(say: (line: string) => void): Promise<void> {
-  if ((await stale()).length === 0) return;
+export async function ensurePython(say: (line: string) => void, wanted = environments): Promise<void> {
+  if ((await stale(wanted)).length === 0) return;
   await withLock(`${root}/build/python/lock`, async () => {
     // Another process may have installed them while this one waited.
-    const missing = await stale();
+    const missing = await stale(wanted);
     if (missing.length === 0) return;
     const interpreter = await findPython(say);
     say(`using ${interpreter.program}, Python ${interpreter.version}`);
@@ -29,9 +30,9 @@ export async function ensurePython(say: (line: string) => void): Promise<void> {
   });
 }
 
-async function stale(): Promise<Environment[]> {
+async function stale(wanted: readonly Environment[]): Promise<Environment[]> {
   const result: Environment[] = [];
-  for (const environment of environments) {
+  for (const environment of wanted) {
     const stamp = await readFile(stampFile(environment), "utf8").catch(() => "");
     // The interpreter is a link to the system's, which an upgrade of the system may have removed.
     const usable = existsSync(`${environment.folder}/bin/python`);

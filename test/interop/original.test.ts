@@ -1,40 +1,11 @@
 /** `@threatbus/client` with the Python Threat Bus that its README promises to work with. */
 import assert from "node:assert/strict";
-import { once } from "node:events";
-import { writeFile } from "node:fs/promises";
-import { type AddressInfo, createServer } from "node:net";
-import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { type Client, connect } from "@threatbus/client";
 import { indicator, sighting } from "./support/objects.ts";
-import { folder, start } from "./support/process.ts";
+import { startOriginal } from "./support/original.ts";
 import { pythonPrograms } from "./support/python.ts";
 import { sendUntil } from "./support/wait.ts";
-
-/** A port that is free now; the Python program cannot choose one by itself. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
-}
-
-async function startOriginal(t: TestContext, programs: string): Promise<string> {
-  const cwd = await folder(t);
-  const [manage, pub, sub] = [await freePort(), await freePort(), await freePort()];
-  const config = {
-    logging: { console: true, console_verbosity: "DEBUG", file: false },
-    plugins: { backbones: { inmem: {} }, apps: { zmq: { host: "127.0.0.1", manage, pub, sub } } },
-  };
-  await writeFile(join(cwd, "config.yaml"), JSON.stringify(config));
-  const bus = start(t, `${programs}/threatbus`, ["-c", "config.yaml"], { cwd });
-  // It ends in order at SIGINT alone.
-  t.after(() => bus.stop("SIGINT", 1_000));
-  await bus.line(/ZeroMQ app plugin started/);
-  return `127.0.0.1:${manage}`;
-}
 
 function app(t: TestContext, endpoint: string, name: string): Client {
   const client = connect({ endpoint, name, timeouts: { heartbeat: 500, close: 1_000 } });

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { test } from "node:test";
 import { eventually } from "@threatbus/testkit";
+import { ImportRequest } from "../src/inbound/import-request.ts";
 import { openctiIndicator } from "./stand-in/indicators.ts";
 import { OpenctiState } from "./stand-in/state.ts";
 import { type Reader, startReader, startStandIn, temporaryFolder } from "./support.ts";
@@ -78,6 +80,19 @@ test("a connector that runs imports when it is asked to, also what the bus had",
     [data.id, undefined],
   ]);
   assert.equal(await reader.request.pending(), undefined);
+});
+
+test("what was asked for while no connector ran begins with its start, over one connection more than usual", async (t) => {
+  const { state, wanted } = filled(3);
+  const opencti = await startStandIn(t, { state });
+  opencti.faults.delay = 50;
+  const folder = await temporaryFolder(t);
+  await new ImportRequest(join(folder, "import.request")).ask(new Date(0));
+  const reader = await startReader(t, opencti, { folder });
+  await eventually("the replay has ended", () => reader.replays === 1);
+  assert.deepEqual(new Set(ids(reader)), new Set(wanted));
+  assert.equal(opencti.requests.length, 2);
+  assert.equal(reader.pauses.length, 0);
 });
 
 test("where the stream has lost events, what was changed comes from the database", async (t) => {

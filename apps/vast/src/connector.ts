@@ -1,5 +1,26 @@
-import type { ConnectorDefinition } from "@threatbus/connector";
-import { type Settings, settingsSchema } from "./options.ts";
+import { once } from "node:events";
+import { PositionFile } from "@threatbus/client";
+import { type ConnectorContext, type ConnectorDefinition, PositionGate } from "@threatbus/connector";
+import { messageOf } from "@threatbus/core";
+import type { Engine } from "./engine/engine.ts";
+import { Tenzir } from "./engine/tenzir.ts";
+import { Vast } from "./engine/vast.ts";
+import { followIndicators, type LiveSide } from "./indicators.ts";
+import { watchMatcher } from "./live.ts";
+import { Matcher } from "./matcher.ts";
+import { VastMetrics } from "./metrics.ts";
+import { writeMetricsFile } from "./metrics-file.ts";
+import { MatchNode } from "./node.ts";
+import { nodeSettings, type Settings, settingsSchema } from "./options.ts";
+import { ValueRegistry } from "./registry.ts";
+import { Reporter } from "./report.ts";
+import { RetroMatching } from "./retro.ts";
+import { Tool } from "./tool.ts";
+
+type Context = ConnectorContext<Settings>;
+
+/** Indicators that are dealt with at one time, unless more searches than that may run. */
+const MIN_OPEN = 1_000;
 
 export const connector: ConnectorDefinition<Settings> = {
   name: "vast",
@@ -7,8 +28,103 @@ export const connector: ConnectorDefinition<Settings> = {
   manifest: new URL("../package.json", import.meta.url),
   variablePrefix: "VAST_THREATBUS_",
   settingsSchema,
-  run(context) {
-    context.subscribe("stix2/indicator");
-    return Promise.resolve(undefined);
-  },
+  run: start,
 };
+
+/** What the parts of the connector share. */
+interface Shared {
+  readonly context: Context;
+  readonly node: MatchNode;
+  readonly metrics: VastMetrics;
+  readonly reporter: Reporter;
+}
+
+async function start(context: Context): Promise<() => Promise<void>> {
+  const { settings, logger, drops } = context;
+  const { program, maxQueries } = nodeSettings(settings);
+  const node = new MatchNode({
+    engine: engineOf(settings),
+    program,
+    logger,
+    health: context.health,
+    onLongLine: () => drops.note("line_too_long", 1, ""),
+  });
+  const shared: Shared = { context, node, metrics: new VastMetrics(context.metrics), reporter: reporterOf(context) };
+  const live = settings.live_match ? await startLive(shared) : undefined;
+  const gate = new PositionGate(new PositionFile(context.stateFile("bus.position")), (error) =>
+    logger.warn({ error: messageOf(error) }, "the position was not saved"),
+  );
+  const parts = {
+    gate,
+    metrics: shared.metrics,
+    drops,
+    logger,
+    live,
+    retro: settings.retro_match ? retroOf(shared, maxQueries) : undefined,
+    maxOpen: Math.max(MIN_OPEN, maxQueries),
+  };
+  context.work("indicators", (signal) =>
+    followIndicators(context.subscribe("stix2/indicator", { position: gate }), parts, signal),
+  );
+  context.work("node", (signal) => node.ready(signal));
+  startMetricsFile(shared);
+  return async () => {
+    await gate.settled();
+    await live?.registry.close();
+  };
+}
+
+function engineOf(settings: Settings): Engine {
+  const { engine, endpoint } = nodeSettings(settings);
+  const matcherName = settings.matcher_name ?? "";
+  return engine === "tenzir"
+    ? new Tenzir({ endpoint, matcherName, fields: settings.tenzir_fields })
+    : new Vast({ endpoint, matcherName });
+}
+
+async function startLive({ context, node, metrics, reporter }: Shared): Promise<LiveSide> {
+  const { drops, logger } = context;
+  const registry = await ValueRegistry.open(context.stateFile("matcher-values.jsonl"), (count) =>
+    drops.note("state_line", count, "matcher-values.jsonl"),
+  );
+  const matcher = new Matcher({
+    node,
+    registry,
+    onRefused: (values) => drops.note("matcher_refused", values.length, values.at(0) ?? ""),
+  });
+  context.work("matcher", (signal) => matcher.run(signal));
+  context.work("live", (signal) => watchMatcher({ node, matcher, registry, reporter, metrics, drops, logger }, signal));
+  return { matcher, registry, valueOf: (ioc) => node.engine.matcherValue(ioc) };
+}
+
+function retroOf({ context, node, metrics, reporter }: Shared, maxQueries: number): RetroMatching {
+  const { settings, drops, logger } = context;
+  const { retro_match_max_events: maxEvents, retro_match_timeout: timeout } = settings;
+  return new RetroMatching({ node, reporter, metrics, drops, logger, maxQueries, maxEvents, timeout });
+}
+
+function reporterOf(context: Context): Reporter {
+  const { settings, drops, logger, signal } = context;
+  const tool = (line: string) => new Tool({ line, timeout: settings.command_timeout, logger, signal });
+  const { transform_context: transform, sink } = settings;
+  return new Reporter({
+    publish: (objects) => context.publish(objects),
+    drops,
+    transform: transform ? tool(transform) : undefined,
+    onTransformFailure: settings.transform_failure,
+    sink: sink?.toUpperCase() === "STDOUT" ? "STDOUT" : sink ? tool(sink) : undefined,
+    writeLine: (line) => writeLine(line, signal),
+  });
+}
+
+/** Waits while whoever reads standard output is slower than the matches. A reader that has gone ends the wait by the signal. */
+async function writeLine(line: string, signal: AbortSignal): Promise<void> {
+  if (!process.stdout.write(`${line.replaceAll("\n", " ")}\n`)) await once(process.stdout, "drain", { signal });
+}
+
+function startMetricsFile({ context, metrics }: Shared): void {
+  const { interval, filename } = context.settings.metrics;
+  if (interval === 0) return;
+  const parts = { metrics, path: filename, interval, drops: context.drops };
+  context.work("metrics-file", (signal) => writeMetricsFile(parts, signal));
+}

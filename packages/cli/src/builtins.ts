@@ -9,5 +9,7 @@ export const builtins: Builtins = {
   backbones: {
     inmem: () => import("@threatbus/backbone-inmem"),
     file_benchmark: () => import("@threatbus/backbone-file-benchmark"),
+    rabbitmq: () => import("@threatbus/backbone-rabbitmq"),
+    nats: () => import("@threatbus/backbone-nats"),
   },
 };

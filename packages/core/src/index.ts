@@ -32,10 +32,12 @@ export type {
   Appended,
   DurableLog,
   LogBatch,
+  LoggedId,
   LogRecord,
   LogState,
   ObjectState,
   OpenLog,
+  Outbox,
   ReceiptMark,
   ReceiptSubscription,
   Receipts,
@@ -69,7 +71,14 @@ export { JoinableQueue, QueueClosedError } from "./flow/joinable-queue.ts";
 export { createMessageFactory } from "./flow/message-factory.ts";
 export { Outq, type OutqEnvironment } from "./flow/outq.ts";
 export { StoppableWorker, type WorkerContext } from "./flow/stoppable-worker.ts";
-export { type PluginAddress, type StartReport, ThreatBus, type ThreatBusOptions } from "./lifecycle/bus.ts";
+export type { NamedState } from "./lifecycle/backbone-watch.ts";
+export {
+  type PluginAddress,
+  type StartReport,
+  type StopReport,
+  ThreatBus,
+  type ThreatBusOptions,
+} from "./lifecycle/bus.ts";
 export {
   type Builtins,
   type LoadPluginsOptions,
@@ -85,6 +94,7 @@ export {
 export { notifySupervisor } from "./lifecycle/notify.ts";
 export { type DropCounter, DropReport, type DropReportOptions } from "./observe/drop-report.ts";
 export { watchEventLoop } from "./observe/event-loop.ts";
+export type { HealthPart, HealthReport } from "./observe/health.ts";
 export {
   type ConsoleStream,
   createLogger,

@@ -1,13 +1,67 @@
 import { parseTimestamp } from "@threatbus/stix";
-import type { Appended, DurableLog, LogBatch, LogRecord, LogState, ObjectState } from "../src/contracts/log.ts";
+import type {
+  Appended,
+  DurableLog,
+  LogBatch,
+  LoggedId,
+  LogRecord,
+  LogState,
+  ObjectState,
+  Outbox,
+} from "../src/contracts/log.ts";
 import type { StixMessage } from "../src/contracts/message.ts";
 
 const PART = 500;
+
+function recordOf({ stix, id, source, receivedAt, bytes }: StixMessage, position: number): LogRecord {
+  const { object } = stix;
+  const { valid_until } = object;
+  return {
+    position,
+    type: object.type,
+    stixId: object.id,
+    modified: Number(parseTimestamp(object.modified)),
+    receivedAt,
+    source,
+    messageId: id,
+    validUntil: typeof valid_until === "string" ? Date.parse(valid_until) : undefined,
+    removed: object.revoked === true || object.x_threatbus_update === "REMOVE",
+    bytes,
+  };
+}
+
+/** An outbox that outlives whoever uses it. */
+export class MemoryOutbox implements Outbox {
+  records: readonly LogRecord[] = [];
+  #given = 0;
+
+  async add(messages: readonly StixMessage[]): Promise<Appended> {
+    const first = this.#given + 1;
+    this.records = [...this.records, ...messages.map((message, index) => recordOf(message, first + index))];
+    this.#given += messages.length;
+    return { first, last: this.#given, dropped: [] };
+  }
+
+  remove(upTo: number): void {
+    this.records = this.records.filter(({ position }) => position > upTo);
+  }
+
+  async read({ after, limit = PART }: Parameters<Outbox["read"]>[0]): Promise<LogBatch> {
+    const waiting = this.records.filter(({ position }) => position > after);
+    const records = waiting.slice(0, limit);
+    return { records, last: records.at(-1)?.position ?? after, end: records.length === waiting.length, skipped: 0 };
+  }
+
+  async size(): Promise<number> {
+    return this.records.length;
+  }
+}
 
 /** The durable log without a disk: what it has outlives whoever uses it, as a file would. */
 export class MemoryLog implements DurableLog {
   readonly id = "memory";
   readonly receipts = { open: () => 1, mark: () => undefined, close: () => undefined };
+  readonly outbox = new MemoryOutbox();
   readonly #records: LogRecord[] = [];
   readonly #newest = new Map<string, LogRecord>();
   readonly #cursors = new Map<string, number>();
@@ -32,23 +86,10 @@ export class MemoryLog implements DurableLog {
     return { first, last: this.last, dropped: [] };
   }
 
-  #add({ stix, id, source, receivedAt, bytes }: StixMessage): void {
-    const { object } = stix;
-    const { valid_until } = object;
-    const record: LogRecord = {
-      position: this.last + 1,
-      type: object.type,
-      stixId: object.id,
-      modified: Number(parseTimestamp(object.modified)),
-      receivedAt,
-      source,
-      messageId: id,
-      validUntil: typeof valid_until === "string" ? Date.parse(valid_until) : undefined,
-      removed: object.revoked === true || object.x_threatbus_update === "REMOVE",
-      bytes,
-    };
+  #add(message: StixMessage): void {
+    const record = recordOf(message, this.last + 1);
     this.#records.push(record);
-    if ((this.#newest.get(object.id)?.modified ?? 0) <= record.modified) this.#newest.set(object.id, record);
+    if ((this.#newest.get(record.stixId)?.modified ?? 0) <= record.modified) this.#newest.set(record.stixId, record);
   }
 
   async settled(): Promise<boolean> {
@@ -63,6 +104,10 @@ export class MemoryLog implements DurableLog {
     const last = after + records.length;
     const wanted = records.filter((record) => type === undefined || record.type === type);
     return { records: wanted, last, end: last === this.last, skipped: 0 };
+  }
+
+  async newest(limit: number): Promise<readonly LoggedId[]> {
+    return this.#records.slice(-limit);
   }
 
   async positionBefore(time: number): Promise<number> {

@@ -4,7 +4,7 @@
  * cannot write, what has no room is counted and left out, so that nobody waits for a disk.
  */
 
-import { prepareEntry, writeEntry } from "./codec/entries.ts";
+import { type EncodedEntry, prepareEntry, type Table, writeEntry } from "./codec/entries.ts";
 import { type Block, blockOf } from "./codec/layout.ts";
 import type { Settings } from "./options.ts";
 import type { Appended, Drops, LogEntry } from "./records.ts";
@@ -90,19 +90,19 @@ export class AppendQueue {
     return this.#next - 1;
   }
 
-  /** Takes entries in order; see `Store.append`. */
-  async append(entries: readonly LogEntry[]): Promise<Appended> {
+  /** Takes entries for one of the tables in order; see `Store.append`. */
+  async append(entries: readonly LogEntry[], table: Table = "log"): Promise<Appended> {
     const progress: Progress = { first: 0, last: 0, dropped: [] };
     // Whoever waits for room is served first, so that nothing overtakes.
-    let done = this.#blocked === undefined ? this.#take(entries, 0, progress) : 0;
+    let done = this.#blocked === undefined ? this.#take(entries, table, 0, progress) : 0;
     if (done < entries.length) {
       const turn = (this.#blocked ?? Promise.resolve()).then(async () => {
-        done = this.#take(entries, done, progress);
+        done = this.#take(entries, table, done, progress);
         while (done < entries.length) {
           await new Promise<void>((resolve) => {
             this.#wakeBlocked = resolve;
           });
-          done = this.#take(entries, done, progress);
+          done = this.#take(entries, table, done, progress);
         }
         if (this.#blocked === turn) this.#blocked = undefined;
       });
@@ -127,11 +127,11 @@ export class AppendQueue {
   }
 
   /** Takes entries from `from` on. @returns the index of the first that has to wait for room */
-  #take(entries: readonly LogEntry[], from: number, progress: Progress): number {
+  #take(entries: readonly LogEntry[], table: Table, from: number, progress: Progress): number {
     for (let index = from; index < entries.length; index++) {
       const entry = entries[index];
       if (entry === undefined) continue;
-      const encoded = prepareEntry(entry);
+      const encoded = prepareEntry(entry, table);
       if (encoded.room > MAX_ENTRY_BYTES) {
         this.#drops.tooLarge += 1;
         progress.dropped.push(index);
@@ -158,7 +158,7 @@ export class AppendQueue {
     return this.#queuedBytes === 0 || this.#queuedBytes + room <= this.#settings.maxQueueBytes;
   }
 
-  #put(entry: LogEntry, encoded: ReturnType<typeof prepareEntry>): number {
+  #put(entry: LogEntry, encoded: EncodedEntry): number {
     if (this.#open !== undefined && this.#open.used + encoded.room > this.#open.block.bytes.length) this.flush();
     this.#open ??= { block: blockOf(this.#memory(encoded.room)), used: 0, count: 0 };
     const open = this.#open;

@@ -2,7 +2,7 @@
 import type { StixType } from "@threatbus/stix";
 import type { ErrorMessage } from "./errors.ts";
 import type { Receipt, ReceiptEvent, SubscriptionRecord } from "./receipts.ts";
-import type { ObjectState, Statistics } from "./records.ts";
+import type { LoggedId, ObjectState, Statistics } from "./records.ts";
 
 /** What is asked of the log; every one is answered. */
 export type Request =
@@ -38,6 +38,9 @@ export type Request =
       readonly until: number;
       readonly limit: number;
     }
+  | { readonly kind: "newest"; readonly limit: number }
+  | { readonly kind: "outbox"; readonly after: number; readonly limit: number }
+  | { readonly kind: "outbox-size"; readonly after: number }
   | { readonly kind: "statistics" }
   | { readonly kind: "receipts-at"; readonly position: number }
   | { readonly kind: "subscriptions" }
@@ -51,7 +54,7 @@ export type CursorValues = readonly (readonly [name: string, value: number])[];
 /** An answer: records (`memory`), numbers, or both. */
 export interface Answer {
   readonly memory?: ArrayBuffer;
-  /** read, snapshot: go on after this position; position-before and end: the position; prune, close: a count. */
+  /** read, snapshot: go on after this position; position-before and end: the position; prune, outbox-size, close: a count. */
   readonly position?: number;
   readonly end?: boolean;
   /** read: positions behind the one asked for that retention has removed. */
@@ -59,6 +62,8 @@ export interface Answer {
   /** expired: with `position`, where the rows that were looked at end. */
   readonly time?: number;
   readonly states?: readonly ObjectState[];
+  /** newest: in the order of positions. */
+  readonly messages?: readonly LoggedId[];
   readonly statistics?: WorkerStatistics;
   readonly receipts?: readonly Receipt[];
   readonly subscriptions?: readonly SubscriptionRecord[];

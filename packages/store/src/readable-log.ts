@@ -7,6 +7,7 @@ import type { Answer, Request } from "./protocol.ts";
 import type {
   Batch,
   ExpiredOptions,
+  LoggedId,
   LogRecord,
   LogState,
   ObjectState,
@@ -89,6 +90,11 @@ export abstract class ReadableLog extends EventEmitter<StoreEvents> {
    */
   async positionBefore(time: number): Promise<number> {
     return (await this.ask({ kind: "position-before", time })).position ?? 0;
+  }
+
+  /** Which messages came last, in the order of positions; at most 10,000. */
+  async newest(limit: number): Promise<readonly LoggedId[]> {
+    return (await this.ask({ kind: "newest", limit: limitOf(limit) })).messages ?? [];
   }
 
   /**

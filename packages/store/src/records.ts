@@ -2,7 +2,7 @@
 import type * as core from "@threatbus/core";
 import type { ParsedStix, TlpLevel } from "@threatbus/stix";
 
-export type { Appended, LogBatch, LogState, ObjectState } from "@threatbus/core";
+export type { Appended, LogBatch, LoggedId, LogState, ObjectState, Outbox } from "@threatbus/core";
 
 /** One message to be kept. The messages of the bus have this shape. */
 export interface LogEntry {
@@ -78,6 +78,8 @@ export interface Statistics {
   /** Newest position that the disk has. */
   readonly durable: number;
   readonly records: number;
+  /** Messages that were accepted and that no broker has confirmed yet. */
+  readonly outbox: number;
   /** Receive times of the oldest and newest record, in milliseconds since the epoch; 0 when empty. */
   readonly oldest: number;
   readonly newest: number;

@@ -2,10 +2,12 @@
 import type { OpenLog, Receipts } from "@threatbus/core";
 import { AppendQueue } from "./append-queue.ts";
 import { BulkReader } from "./bulk-reader.ts";
+import type { Table } from "./codec/entries.ts";
 import { Cursors } from "./cursors.ts";
 import { StoreError } from "./errors.ts";
 import { backupLog, checkLog } from "./maintenance.ts";
 import { type Settings, type StoreOptions, settingsOf } from "./options.ts";
+import { StoreOutbox } from "./outbox.ts";
 import type { Answer, Request } from "./protocol.ts";
 import { ReadableLog } from "./readable-log.ts";
 import { type Receipt, ReceiptQueue, type SubscriptionRecord } from "./receipts.ts";
@@ -17,6 +19,8 @@ export class Store extends ReadableLog implements OpenLog {
   readonly path: string;
   /** Who got what. Does nothing in a log that is open for reading only. */
   readonly receipts: Receipts;
+  /** What was accepted and not handed on. */
+  readonly outbox: StoreOutbox;
   readonly #receipts: ReceiptQueue;
   protected override readonly isReadOnly: boolean;
   protected override readonly bulk: BulkReader;
@@ -46,6 +50,15 @@ export class Store extends ReadableLog implements OpenLog {
     });
     if (settings.readOnly) this.#receipts.stateIs("off");
     this.receipts = this.#receipts;
+    this.outbox = new StoreOutbox({
+      add: (entries) => this.#append(entries, "outbox"),
+      cursor: (name) => this.cursor(name),
+      setCursor: (name, value) => {
+        // A broker may confirm what is in the outbox when the log is closed already: it is sent once more then.
+        if (this.#closing === undefined) this.setCursor(name, value);
+      },
+      ask: (request) => this.ask(request),
+    });
   }
 
   /**
@@ -136,10 +149,14 @@ export class Store extends ReadableLog implements OpenLog {
    * none is counted, and its index is in `dropped`. Rejects only when the log is closed or open for reading only.
    */
   async append(entries: readonly LogEntry[]): Promise<Appended> {
+    return this.#append(entries, "log");
+  }
+
+  async #append(entries: readonly LogEntry[], table: Table): Promise<Appended> {
     const queue = this.#queue;
     if (this.#closing !== undefined || queue === undefined) throw this.#closedError();
     if (this.isReadOnly) throw this.#readOnlyError();
-    const appended = await queue.append(entries);
+    const appended = await queue.append(entries, table);
     if (appended.last > 0) this.#announce();
     return appended;
   }

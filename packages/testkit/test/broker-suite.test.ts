@@ -1,10 +1,9 @@
-import { backboneConformance } from "../src/index.ts";
-import { LoopbackBroker, loopback } from "./loopback-broker.ts";
+import { backboneConformance, MemoryBroker, memoryBackbone } from "../src/index.ts";
 
-backboneConformance("loopback", {
-  definition: loopback,
+backboneConformance("memory", {
+  definition: memoryBackbone,
   site: () => {
-    const broker = new LoopbackBroker();
+    const broker = new MemoryBroker();
     return { broker, config: (instance) => ({ broker, instance }) };
   },
 });

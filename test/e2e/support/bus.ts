@@ -11,6 +11,8 @@ import { folder, start } from "../../interop/support/process.ts";
 /** What a test sets beside the usual configuration. */
 export interface Settings {
   readonly zmq?: Readonly<Record<string, unknown>>;
+  /** Backbone plugins by name; default: inmem. */
+  readonly backbones?: Readonly<Record<string, unknown>>;
   /** Further app plugins by name. */
   readonly apps?: Readonly<Record<string, unknown>>;
   /** Top-level settings such as `drain_timeout`. */
@@ -45,7 +47,7 @@ export async function launch(t: TestContext, settings: Settings = {}, ports: Bus
     logging: { console_verbosity: "DEBUG", format: "json" },
     ...settings.top,
     plugins: {
-      backbones: { inmem: {} },
+      backbones: settings.backbones ?? { inmem: {} },
       apps: { zmq: { host: "127.0.0.1", ...ports, ...settings.zmq }, ...settings.apps },
     },
   };

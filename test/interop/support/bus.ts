@@ -7,8 +7,10 @@ import { root } from "../../../scripts/python/environments.ts";
 import { type BusPorts, readyPorts } from "../../../scripts/ready-line.ts";
 import { folder, start } from "./process.ts";
 
-/** Settings of the zmq plugin; host and ports are chosen here. */
+/** Settings of the plugins; host and ports of zmq are chosen here. */
 export interface BusSettings {
+  /** Default: in memory. */
+  readonly backbones?: Readonly<Record<string, unknown>>;
   readonly zmq?: Readonly<Record<string, unknown>>;
 }
 
@@ -19,7 +21,7 @@ export interface Bus {
   restart(): Promise<void>;
 }
 
-/** Starts a bus with the in-memory backbone and the zmq plugin on ports that the system chooses. */
+/** Starts a bus with the zmq plugin on ports that the system chooses. */
 export async function startBus(t: TestContext, settings: BusSettings = {}): Promise<Bus> {
   const cwd = await folder(t);
   let child = await launch(t, cwd, settings, { manage: 0, pub: 0, sub: 0 });
@@ -42,7 +44,7 @@ async function launch(t: TestContext, cwd: string, settings: BusSettings, ports:
     logging: { console: true, console_verbosity: "DEBUG", file: false },
     // What is revoked or over would be followed by messages that nobody has sent.
     lifecycle: false,
-    plugins: { backbones: { inmem: {} }, apps: { zmq } },
+    plugins: { backbones: settings.backbones ?? { inmem: {} }, apps: { zmq } },
   };
   const file = join(cwd, "config.yaml");
   // JSON is YAML.

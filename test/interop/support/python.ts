@@ -13,7 +13,7 @@ export async function pythonPrograms(t: TestContext, name: Environment["name"]):
   const environment = environments.find((candidate) => candidate.name === name);
   if (environment === undefined) throw new Error(`no Python environment "${name}"`);
   try {
-    await ensurePython((line) => t.diagnostic(`python-env: ${line}`));
+    await ensurePython((line) => t.diagnostic(`python-env: ${line}`), [environment]);
     return `${environment.folder}/bin`;
   } catch (error) {
     if (process.env.CI === "true") throw error;

@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import type { ParsedStix } from "@threatbus/stix";
 import { CHANGES, type Change, readEvent, type StreamEvent } from "../stream/event.ts";
 import type { Frame } from "../stream/frames.ts";
@@ -22,6 +23,8 @@ const MOST_MESSAGES = 500;
 const MOST_BYTES = 8 * 1024 * 1024;
 /** Milliseconds between two positions that are saved although nothing went to the bus. */
 const POSITION_INTERVAL = 1_000;
+/** Milliseconds of work on frames that have come already, after which everything else has its turn. */
+const TURN = 10;
 
 /**
  * The frames of one connection on their way to the bus: while one batch is being accepted the next one fills. What the
@@ -37,6 +40,7 @@ export class Inbound {
   #busy: Promise<void> | undefined;
   #failure: { readonly error: unknown } | undefined;
   #committedAt = Number.NEGATIVE_INFINITY;
+  #turnBegan = performance.now();
 
   /** @param position where the connection begins */
   constructor(options: InboundOptions, position: StreamPosition | undefined, signal: AbortSignal) {
@@ -60,6 +64,10 @@ export class Inbound {
     this.#send();
     while (this.#isFull() && this.#failure === undefined) await this.#busy;
     this.#throwFailure();
+    if (performance.now() - this.#turnBegan >= TURN) {
+      await setImmediate();
+      this.#turnBegan = performance.now();
+    }
   }
 
   /**

@@ -25,10 +25,15 @@ const extensionSchema = z.object({
 });
 const extensionsSchema = z.object({ [OPENCTI_EXTENSION]: extensionSchema.optional().catch(undefined) });
 
+/** Whether an id is that of an indicator, in the form of the standard. */
+export function isIndicatorId(id: unknown): id is string {
+  return typeof id === "string" && INDICATOR_ID.test(id);
+}
+
 /** @returns undefined for what is no indicator with an id of the standard's form */
 export function readIndicator(data: Readonly<Record<string, unknown>>, now: number): IndicatorFacts | undefined {
   const { id } = data;
-  if (data.type !== "indicator" || typeof id !== "string" || !INDICATOR_ID.test(id)) return undefined;
+  if (data.type !== "indicator" || !isIndicatorId(id)) return undefined;
   const extensions = extensionsSchema.safeParse(data.extensions);
   const extension = extensions.success ? extensions.data[OPENCTI_EXTENSION] : undefined;
   const until = typeof data.valid_until === "string" ? Date.parse(data.valid_until) : Number.NaN;

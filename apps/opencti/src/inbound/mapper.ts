@@ -3,7 +3,7 @@ import { type Indicator, type ParsedStix, parseStix, withMember } from "@threatb
 import type { Loops } from "../loops.ts";
 import type { StreamEvent } from "../stream/event.ts";
 import { type Decision, decide } from "./decide.ts";
-import { fingerprint, type IndicatorFacts, readIndicator } from "./indicator.ts";
+import { fingerprint, type IndicatorFacts, isIndicatorId, readIndicator } from "./indicator.ts";
 import { mergeSources, previousIdentity, type Superseded } from "./previous.ts";
 import type { Published } from "./state-file.ts";
 
@@ -77,7 +77,7 @@ export class IndicatorMapper {
     const gone: readonly Superseded[] =
       change === "merge" ? mergeSources(context) : before === undefined ? [] : [before];
     return gone
-      .filter(({ id }) => readIndicator({ type: "indicator", id }, 0) !== undefined && id !== data.id)
+      .filter(({ id }) => isIndicatorId(id) && id !== data.id)
       .filter(({ id }) => this.#options.published(id) !== undefined)
       .flatMap((object) => this.#outgoing(object.id, Buffer.from(JSON.stringify(object)), "remove"));
   }

@@ -14,7 +14,7 @@ export class StreamRefused extends Error {
 }
 
 /** Nothing came any more from an OpenCTI that had sent heartbeats. */
-export class StreamSilent extends Error {
+class StreamSilent extends Error {
   override readonly name = "StreamSilent";
 }
 

@@ -24,7 +24,7 @@ export type ReadEvent =
   | { readonly ok: false; readonly reason: "event_too_large" | "malformed_event" | "old_event_version" };
 
 /** Versions below are of OpenCTI 4; above, nothing is known to us and the message says so once. */
-export const EVENT_VERSION = 4;
+const EVENT_VERSION = 4;
 
 const map = z.record(z.string(), z.unknown());
 const origin = z.object({

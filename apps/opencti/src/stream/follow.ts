@@ -79,35 +79,34 @@ export class StreamFollower {
       if (!this.#isPrepared) await this.#options.prepare?.(signal);
       this.#isPrepared = true;
       const end = await this.#connect(position, sink, signal);
+      if (end === "closed") onState(false, "OpenCTI has ended the connection; connecting again");
+      // The next connection begins behind everything that this one brought.
       await sink.drained();
       if (end === "restart" && this.#restarts <= FREE_RESTARTS) return 0;
-      onState(false, "OpenCTI has ended the connection; connecting again");
       logger.debug({ position: this.#options.position()?.from }, "OpenCTI has ended the stream");
       return this.#nextPause();
     } catch (error) {
-      if (signal.aborted || error instanceof SinkFailed) throw error instanceof SinkFailed ? error.cause : error;
+      if (error instanceof SinkFailed) throw error.cause;
+      if (signal.aborted) throw error;
+      const pause = await this.#refused(error, signal);
       await sink.drained();
-      return await this.#refused(error, signal);
+      return pause;
     }
   }
 
   async #connect(position: StreamPosition | undefined, sink: FrameSink, signal: AbortSignal): Promise<End> {
-    const { importWanted } = this.#options;
     const connection = new AbortController();
-    const wanted = importWanted(AbortSignal.any([signal, connection.signal])).then(
-      () => connection.abort(IMPORT_WANTED),
-      () => undefined,
-    );
+    const either = AbortSignal.any([signal, connection.signal]);
+    let wanted: Promise<void> | undefined;
     try {
-      for await (const frame of streamFrames(
-        this.#options.request,
-        position,
-        AbortSignal.any([signal, connection.signal]),
-      )) {
-        if (frame.event === "connected") {
-          if (await this.#begins(frame, position)) return "restart";
-          continue;
-        }
+      for await (const frame of streamFrames(this.#options.request, position, either)) {
+        if (frame.event === "connected" && (await this.#begins(frame, position))) return "restart";
+        // From here on: what was asked for before has just begun.
+        wanted ??= this.#options.importWanted(either).then(
+          () => connection.abort(IMPORT_WANTED),
+          () => undefined,
+        );
+        if (frame.event === "connected") continue;
         this.#failures = 0;
         this.#restarts = 0;
         try {

@@ -15,7 +15,7 @@ export interface Faults {
   cutInFrame?: boolean | undefined;
   /** Sends each event so many times. */
   times: number;
-  /** Milliseconds of pause before each event. */
+  /** Milliseconds of pause before each event, and before the first frame. */
   delay: number;
   /** Text that stands in place of the next event's data. */
   garbage?: string | undefined;

@@ -86,6 +86,7 @@ export class StreamConnection {
     response.on("close", () => this.close());
     response.on("error", () => this.close());
     try {
+      if (this.#faults.delay > 0) await sleep(this.#faults.delay, undefined, { signal: this.#end.signal });
       await this.#frame(
         undefined,
         "connected",

@@ -2,6 +2,7 @@ import {
   createLogger,
   createMetrics,
   notifySupervisor,
+  type StartReport,
   standardError,
   ThreatBus,
   watchEventLoop,
@@ -9,9 +10,6 @@ import {
 import { dieOfUnhandled, EXIT, firstSignal } from "@threatbus/core/process";
 import { type ConfigOption, requireConfig } from "../config.ts";
 import { openLog } from "../durable-log.ts";
-
-/** What `start` gives for one socket that listens. */
-type Address = Awaited<ReturnType<ThreatBus["start"]>>["addresses"][number];
 
 /**
  * `threatbus run`: the bus until SIGINT, SIGTERM or SIGHUP.
@@ -35,15 +33,16 @@ export async function run(options: ConfigOption): Promise<void> {
   const endWatch = watchEventLoop({ logger, metrics });
   const bus = new ThreatBus({ config, logger, metrics, openLog });
   try {
-    const { addresses } = await bus.start();
-    logger.info({}, `ready: ${listening(addresses)}`);
+    const report = await bus.start();
+    logger.info({}, `ready: ${readiness(report)}`);
     // The helper process takes its time: nothing waits for it.
     const told = notifySupervisor("READY=1", { env: process.env, logger });
     const signal = await stopped;
     logger.info({ signal }, "stopping");
     void told.then(() => notifySupervisor("STOPPING=1", { env: process.env, logger }));
-    const { undelivered } = await bus.stop();
-    logger.info({ undelivered }, "stopped");
+    const { undelivered, waiting } = await bus.stop();
+    if (waiting === 0) logger.info({ undelivered }, "stopped");
+    else logger.info({ undelivered, waiting }, `stopped: ${waiting} messages wait in the log for the next start`);
   } finally {
     endWatch();
     logging.close();
@@ -52,7 +51,11 @@ export async function run(options: ConfigOption): Promise<void> {
   process.exit(EXIT.ok);
 }
 
-/** `zmq manage tcp://127.0.0.1:13370, zmq pub tcp://127.0.0.1:13371`. */
-function listening(addresses: readonly Address[]): string {
-  return addresses.map(({ plugin, name, url }) => `${plugin} ${name} ${url}`).join(", ") || "no app listens on a port";
+/** `zmq manage tcp://127.0.0.1:13370, zmq pub tcp://127.0.0.1:13371, backbone rabbitmq connected to 127.0.0.1:5672`. */
+function readiness({ addresses, backbones }: StartReport): string {
+  const listening = addresses.map(({ plugin, name, url }) => `${plugin} ${name} ${url}`);
+  const ways = backbones.map(({ backbone, ok, text }) => {
+    return `backbone ${backbone} ${ok ? text : `not connected: ${text}, retrying`}`;
+  });
+  return [...(listening.length > 0 ? listening : ["no app listens on a port"]), ...ways].join(", ");
 }

@@ -14,7 +14,11 @@ export interface BackboneContext<Config = unknown> {
   readonly inq: Source<Message>;
   /**
    * Enters messages that did not come out of the inq into the durable log; to be awaited before they are delivered. They
-   * then have positions, those that were there already the same as before. Without a log it does nothing.
+   * then have positions, those that were there already the same as before, and are as safe as the log promises, so that
+   * the broker may forget them when they are delivered. Without a log it does nothing.
+   *
+   * What was accepted has to be delivered, in this order, before the next is accepted, also when the connection it came
+   * over is gone meanwhile: with several backbones the others wait for that, some seconds at most.
    */
   accept(messages: readonly Message[]): Promise<void>;
 }
@@ -62,8 +66,9 @@ export interface BackbonePluginDefinition<Config = unknown> {
   /** True when it can never deliver a message twice: a lone such backbone spares the outqs their memory of ids. */
   readonly deliversOnce: boolean;
   /**
-   * True when everything in the inq is delivered to this process's outqs, in its order. Then messages enter the durable
-   * log as they are accepted into the inq, else when they are delivered (`accept`).
+   * True when everything in the inq is delivered to this process's outqs, in its order. Where that is so for every
+   * backbone, messages enter the durable log as they are accepted into the inq; else when they are delivered (`accept`;
+   * what such a backbone takes from the inq has a position then), and until brokers have them they are in its outbox.
    */
   readonly insideProcess?: boolean;
   create(): BackbonePlugin<Config>;

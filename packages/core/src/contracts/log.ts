@@ -91,6 +91,30 @@ export interface Receipts {
   close(subscription: number): void;
 }
 
+/** Which message lies where. */
+export interface LoggedId {
+  readonly position: number;
+  readonly messageId: string;
+}
+
+/**
+ * Messages that were accepted and that are not safe with a broker yet. Each has a number, later ones higher ones; numbers
+ * come out of the sequence of positions, and are never given twice, but name nothing in the log.
+ */
+export interface Outbox {
+  /** Adds in order, like `append` and under the same promises: `settled` says when they are safe. */
+  add(messages: readonly StixMessage[]): Promise<Appended>;
+  /**
+   * Forgets everything up to a number; never waits, and never throws. The disk knows it with the next commit, half a second later at most,
+   * so that after a crash the last ones may be there again.
+   */
+  remove(upTo: number): void;
+  /** The next messages behind a number, in order, at most about 512 KiB; `position` of a record is its number. */
+  read(options: { readonly after: number; readonly limit?: number }): Promise<LogBatch>;
+  /** How many messages there are. */
+  size(): Promise<number>;
+}
+
 /** What the bus needs of the durable log; `@threatbus/store` is one. Nothing here blocks the thread. */
 export interface DurableLog {
   /** Tells this log from every other one, also from one that later lies in the same file. */
@@ -99,6 +123,7 @@ export interface DurableLog {
   /** Newest position that was given; what is appended from now on is behind it. */
   readonly last: number;
   readonly receipts: Receipts;
+  readonly outbox: Outbox;
   /**
    * Appends in order; resolves when everything is copied, which is at once unless the log lags behind. While it cannot
    * write, nothing waits: what has no room is left out and counted. Rejects only when the log is closed.
@@ -119,6 +144,8 @@ export interface DurableLog {
   }): Promise<LogBatch>;
   /** The position behind which everything lies that was received at `time` (ms since the epoch) or later. 0: the oldest. */
   positionBefore(time: number): Promise<number>;
+  /** Which messages came last, in the order of positions; at most 10,000. */
+  newest(limit: number): Promise<readonly LoggedId[]>;
   /**
    * The newest state of every object as of now, once each, in parts; those that are removed are left out.
    * `since`, `validAt` in milliseconds since the epoch.

@@ -52,10 +52,12 @@ export interface SnapshotEnvelopeMessage extends MessageBase {
 export type StixMessage = IndicatorMessage | SightingMessage;
 export type Message = StixMessage | SnapshotRequestMessage | SnapshotEnvelopeMessage;
 
-/** Makes messages for one source; ids are unique across instances. */
+/**
+ * Makes messages for one source. Ids are unique across instances; one that is given is that of a message which came from
+ * another instance, or which is the same wherever it is made.
+ */
 export interface MessageFactory {
-  /** @param id one that is the same wherever the message is made; default: a new one. */
   stix(stix: ParsedStix, id?: string): StixMessage;
-  snapshotRequest(request: SnapshotRequest): SnapshotRequestMessage;
-  snapshotEnvelope(envelope: SnapshotEnvelope): SnapshotEnvelopeMessage;
+  snapshotRequest(request: SnapshotRequest, id?: string): SnapshotRequestMessage;
+  snapshotEnvelope(envelope: SnapshotEnvelope, id?: string): SnapshotEnvelopeMessage;
 }

@@ -1,14 +1,22 @@
-import type { DurableLog } from "../contracts/log.ts";
 import type { Message } from "../contracts/message.ts";
 import type { JoinableQueue } from "./joinable-queue.ts";
-import type { LogWriter } from "./log-writer.ts";
 import { messageBytes } from "./message-bytes.ts";
 import { Waiters } from "./waiters.ts";
 
-/** The log that messages enter on their way into the inq. */
-export interface EntranceLog {
-  readonly log: DurableLog;
-  readonly writer: LogWriter;
+/** What was kept. */
+export interface Entered {
+  /** The highest position or number that was given; 0: none was. */
+  readonly last: number;
+}
+
+/** Keeps messages that there is room for in the inq. */
+export type Enter = (messages: readonly Message[]) => Promise<Entered>;
+
+/** Where messages are kept on their way into the inq: in the durable log, or in its outbox. */
+export interface Keeping {
+  readonly enter: Enter;
+  /** Resolves when everything up to there is as safe as the log promises. */
+  settled(last: number): Promise<unknown>;
 }
 
 /** Hears of messages that are in the inq. */
@@ -18,13 +26,14 @@ export type Accepted = (message: Message) => void;
 export type Wanted = (message: Message) => boolean;
 
 /**
- * The way into the inq. With a durable log a message enters the log first, in the very order of the inq: so positions
- * follow the order of delivery, and what was accepted is safe although no backbone has seen it yet.
+ * The way into the inq. With a durable log a message is kept there first, in the very order of the inq: what was accepted
+ * is safe although no backbone has seen it yet. Where all of them deliver inside this process it enters the log itself, so
+ * that positions follow the order of delivery; else it enters the outbox.
  */
 export class InqEntrance {
   readonly #inq: JoinableQueue<Message>;
   readonly #observe: (messages: readonly Message[]) => void;
-  #log: EntranceLog | undefined;
+  #keeping: Keeping | undefined;
   /** Somebody is between the log and the inq. */
   #busy = false;
   readonly #turns = new Waiters();
@@ -35,9 +44,9 @@ export class InqEntrance {
     this.#observe = observe;
   }
 
-  /** From now on messages enter this log; before the first message. */
-  use(log: EntranceLog): void {
-    this.#log = log;
+  /** From now on messages are kept; before the first message. */
+  use(keeping: Keeping): void {
+    this.#keeping = keeping;
   }
 
   /** Resolves when all are accepted: in the inq, and as safe as the log promises. Rejects like JoinableQueue.put. */
@@ -47,8 +56,18 @@ export class InqEntrance {
     signal?: AbortSignal,
     wanted?: Wanted,
   ): Promise<void> {
-    if (this.#log === undefined) await this.#putAll(wanted ? messages.filter(wanted) : messages, accepted, signal);
-    else await this.#enter(messages, this.#log, accepted, signal, wanted);
+    if (this.#keeping === undefined) await this.#putAll(wanted ? messages.filter(wanted) : messages, accepted, signal);
+    else await this.#keep(messages, this.#keeping, accepted, signal, wanted);
+  }
+
+  /** Puts what comes in parts, as there is room for it, before all that others put from the call on. */
+  async putFirst(parts: AsyncIterable<readonly Message[]>, enter: Enter, signal: AbortSignal): Promise<void> {
+    await this.#takeTurn(signal);
+    try {
+      for await (const part of parts) await this.#putParts(part, enter, () => undefined, signal);
+    } finally {
+      this.#endTurn();
+    }
   }
 
   async #putAll(messages: readonly Message[], accepted: Accepted, signal?: AbortSignal): Promise<void> {
@@ -64,9 +83,9 @@ export class InqEntrance {
     }
   }
 
-  async #enter(
+  async #keep(
     all: readonly Message[],
-    { log, writer }: EntranceLog,
+    { enter, settled }: Keeping,
     accepted: Accepted,
     signal?: AbortSignal,
     wanted?: Wanted,
@@ -74,18 +93,29 @@ export class InqEntrance {
     let last = 0;
     await this.#takeTurn(signal);
     try {
-      const messages = wanted ? all.filter(wanted) : all;
-      for (let next = 0; next < messages.length; ) {
-        const part = messages.slice(next, next + (await this.#room(messages, next, signal)));
-        last = Math.max(last, (await writer.enter(part)).last);
-        // There is room for them: nobody else puts, and only their reader takes.
-        await this.#putAll(part, accepted);
-        next += part.length;
-      }
+      last = await this.#putParts(wanted ? all.filter(wanted) : all, enter, accepted, signal);
     } finally {
       this.#endTurn();
     }
-    if (last > 0) await log.settled(last);
+    if (last > 0) await settled(last);
+  }
+
+  /** @returns the highest position or number that was given; 0: none was */
+  async #putParts(
+    messages: readonly Message[],
+    enter: Enter,
+    accepted: Accepted,
+    signal?: AbortSignal,
+  ): Promise<number> {
+    let last = 0;
+    for (let next = 0; next < messages.length; ) {
+      const part = messages.slice(next, next + (await this.#room(messages, next, signal)));
+      last = Math.max(last, (await enter(part)).last);
+      // There is room for them: nobody else puts, and only their reader takes.
+      await this.#putAll(part, accepted);
+      next += part.length;
+    }
+    return last;
   }
 
   /** How many messages from `next` on have room now, at least one: waits for that. */

@@ -1,9 +1,9 @@
-import type { DurableLog } from "../contracts/log.ts";
+import type { DurableLog, LoggedId } from "../contracts/log.ts";
 import type { Message, StixMessage } from "../contracts/message.ts";
 import { place } from "./message-factory.ts";
 
 /** Positions kept by message id, for messages that come more than once. */
-const REMEMBERED = 10_000;
+export const REMEMBERED = 10_000;
 
 export interface LogWriterOptions {
   readonly log: DurableLog;
@@ -27,6 +27,11 @@ export class LogWriter {
 
   constructor(options: LogWriterOptions) {
     this.#options = options;
+  }
+
+  /** Remembers what an earlier process entered, from the oldest to the newest: brokers may bring some of it again. */
+  recall(messages: readonly LoggedId[]): void {
+    for (const { messageId, position } of messages) this.#remember(messageId, position);
   }
 
   /**

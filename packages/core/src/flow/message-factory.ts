@@ -23,16 +23,18 @@ abstract class BusMessage {
   abstract readonly type: MessageType;
   readonly source: string;
   readonly receivedAt = Date.now();
+  readonly #id: string | undefined;
   readonly #sequence: number;
 
-  constructor(source: string) {
+  constructor(source: string, id: string | undefined) {
     this.source = source;
+    this.#id = id;
     sequence += 1;
     this.#sequence = sequence;
   }
 
   get id(): string {
-    return `${PROCESS}-${this.#sequence}`;
+    return this.#id ?? `${PROCESS}-${this.#sequence}`;
   }
 }
 
@@ -41,17 +43,11 @@ class BusStixMessage extends BusMessage {
   readonly stix: ParsedStix;
   /** Given once, by `place`, before anybody else sees the message. */
   position: number | undefined = undefined;
-  readonly #id: string | undefined;
 
   constructor(source: string, stix: ParsedStix, id: string | undefined) {
-    super(source);
+    super(source, id);
     this.type = stix.type;
     this.stix = stix;
-    this.#id = id;
-  }
-
-  override get id(): string {
-    return this.#id ?? super.id;
   }
 
   get bytes(): Buffer {
@@ -64,8 +60,8 @@ class BusSnapshotRequest extends BusMessage implements SnapshotRequestMessage {
   readonly request: SnapshotRequest;
   readonly bytes: Buffer;
 
-  constructor(source: string, request: SnapshotRequest) {
-    super(source);
+  constructor(source: string, request: SnapshotRequest, id: string | undefined) {
+    super(source, id);
     this.request = request;
     this.bytes = encodeSnapshotRequest(request);
   }
@@ -75,8 +71,8 @@ class BusSnapshotEnvelope extends BusMessage implements SnapshotEnvelopeMessage 
   override readonly type = "snapshotenvelope";
   readonly envelope: SnapshotEnvelope;
 
-  constructor(source: string, envelope: SnapshotEnvelope) {
-    super(source);
+  constructor(source: string, envelope: SnapshotEnvelope, id: string | undefined) {
+    super(source, id);
     this.envelope = envelope;
   }
 
@@ -96,7 +92,7 @@ export function createMessageFactory(source: string): MessageFactory {
   return {
     // One class for both types keeps the hot path monomorphic; `type` and `stix.type` are the same by construction.
     stix: (stix, id) => new BusStixMessage(source, stix, id) as StixMessage,
-    snapshotRequest: (request) => new BusSnapshotRequest(source, request),
-    snapshotEnvelope: (envelope) => new BusSnapshotEnvelope(source, envelope),
+    snapshotRequest: (request, id) => new BusSnapshotRequest(source, request, id),
+    snapshotEnvelope: (envelope, id) => new BusSnapshotEnvelope(source, envelope, id),
   };
 }

@@ -23,6 +23,15 @@ const wait = async (milliseconds: number, signal: AbortSignal): Promise<void> =>
   await sleep(milliseconds, undefined, { signal });
 };
 
+const running = new WeakMap<Registry, Set<StoppableWorker>>();
+
+/** The workers that report to this registry and have not ended: those of the bus and of its plugins. */
+export function workersOf(metrics: Registry): ReadonlySet<StoppableWorker> {
+  const workers = running.get(metrics) ?? new Set();
+  running.set(metrics, workers);
+  return workers;
+}
+
 /**
  * Base class of everything that does busy work. `run` works until its signal aborts; when it throws before that, the
  * failure is logged and counted, and `run` starts again after 1 s, then 2 s and so on up to 60 s.
@@ -65,7 +74,13 @@ export abstract class StoppableWorker {
   protected abstract run(signal: AbortSignal): Promise<void>;
 
   async #supervise(): Promise<void> {
-    const { signal } = this.#abort;
+    const workers = workersOf(this.#context.metrics) as Set<StoppableWorker>;
+    workers.add(this);
+    await this.#runAgain(this.#abort.signal);
+    workers.delete(this);
+  }
+
+  async #runAgain(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       this.#began = this.#now();
       try {

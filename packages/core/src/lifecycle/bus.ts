@@ -8,25 +8,28 @@ import type { Message } from "../contracts/message.ts";
 import { messageOf, ThreatBusError } from "../errors.ts";
 import { CountedInq } from "../flow/counted-inq.ts";
 import { InqEntrance } from "../flow/inq-entrance.ts";
-import { InqSplit } from "../flow/inq-split.ts";
 import { JoinableQueue } from "../flow/joinable-queue.ts";
 import { messageBytes } from "../flow/message-bytes.ts";
 import { createMessageFactory } from "../flow/message-factory.ts";
 import { Outq } from "../flow/outq.ts";
 import { FlowCounts } from "../observe/flow-counts.ts";
+import type { HealthReport } from "../observe/health.ts";
 import { counter, gauge } from "../observe/metrics.ts";
 import { InternalSubscriber } from "../subscriptions/internal.ts";
 import { Snapshots } from "../subscriptions/snapshots.ts";
 import { Subscriptions } from "../subscriptions/subscriptions.ts";
 import { Withdrawals } from "../withdrawals/withdrawals.ts";
+import { BackboneWatch, type NamedState } from "./backbone-watch.ts";
+import { Backbones, mayRepeat, staysInside } from "./backbones.ts";
+import { eachPlugin } from "./each-plugin.ts";
+import { busHealth } from "./health.ts";
+import { KeptFlow } from "./kept-flow.ts";
 import { LogKeeper } from "./log-keeper.ts";
 import { OutqDrops } from "./outq-drops.ts";
 
 /** Messages between app plugins and backbones; publishers wait when it is full. */
 const INQ_CAPACITY = 10_000;
 const INQ_BYTES = 256 * 1024 * 1024;
-/** Milliseconds that a plugin may take to stop when the drain is over; far more than a socket lingers. */
-const STOP_TIMEOUT = 5_000;
 /**
  * Milliseconds that apps have to come back after a restart, until they are told what ended while the bus was down. Apps of
  * 2022.5 notice by their heartbeats, every 5 s, that they have to subscribe again.
@@ -55,8 +58,17 @@ export interface PluginAddress {
 
 export interface StartReport {
   readonly addresses: readonly PluginAddress[];
+  /** How the ways to the brokers are, where backbones have one. */
+  readonly backbones: readonly NamedState[];
   /** Plugins that did not start; the rest of the bus runs without them. */
   readonly failed: readonly { readonly plugin: string; readonly error: unknown }[];
+}
+
+export interface StopReport {
+  /** Messages that were not delivered. */
+  readonly undelivered: number;
+  /** Messages that no broker has confirmed: they wait in the log for the next start. */
+  readonly waiting: number;
 }
 
 /** Loads nothing and knows no plugin by name: owns the inq, connects plugins, starts and stops everything in order. */
@@ -66,7 +78,7 @@ export class ThreatBus {
   readonly #metrics: Registry;
   readonly #abort = new AbortController();
   readonly #inq = new JoinableQueue<Message>(INQ_CAPACITY, { max: INQ_BYTES, weigh: messageBytes });
-  readonly #backbones = new Map<string, BackbonePlugin>();
+  readonly #running = new Map<string, BackbonePlugin>();
   readonly #apps = new Map<string, AppPlugin>();
   readonly #entrance = new InqEntrance(this.#inq, (messages) => {
     if (this.#observesInq) this.#withdrawals?.observe(messages);
@@ -75,16 +87,16 @@ export class ThreatBus {
   readonly #drops: OutqDrops;
   readonly #counts: FlowCounts;
   readonly #openLog: ThreatBusOptions["openLog"];
+  readonly #watch: BackboneWatch;
   readonly #failed: { plugin: string; error: unknown }[] = [];
   #log: LogKeeper | undefined;
   #snapshots: Snapshots | undefined;
   #withdrawals: Withdrawals | undefined;
-  #split: InqSplit | undefined;
+  #backbones: Backbones | undefined;
+  #flow: KeptFlow | undefined;
   #internal: InternalSubscriber | undefined;
   /** Runs from start to stop: with no socket open, Node would end the process although the bus runs or drains. */
   #alive: NodeJS.Timeout | undefined;
-  /** Messages that were not delivered before the bus stopped. */
-  #undelivered = 0;
 
   constructor({ config, logger, metrics, openLog }: ThreatBusOptions) {
     this.#config = config;
@@ -93,50 +105,43 @@ export class ThreatBus {
     this.#openLog = openLog;
     this.#drops = new OutqDrops(logger, metrics);
     this.#counts = new FlowCounts(metrics);
+    this.#watch = new BackboneWatch({ backbones: this.#running, logger, metrics });
     this.#subscriptions = new Subscriptions({
       logger,
       drops: this.#drops,
       counts: this.#counts,
-      backbones: this.#backbones,
-      deduplicate: this.#mayRepeat,
+      backbones: this.#running,
+      deduplicate: mayRepeat(config.backbones),
     });
     this.#offerMetrics();
   }
 
-  /** Is everything that is delivered here in this instance's inq first, in that order? */
-  get #deliversInOrder(): boolean {
-    return this.#config.backbones.some(({ definition }) => definition.insideProcess === true);
-  }
-
   /** Are messages followed from the inq on, or from their delivery, when they enter the log? */
   get #observesInq(): boolean {
-    return this.#log === undefined || this.#deliversInOrder;
-  }
-
-  /** Can a message reach an outq twice? */
-  get #mayRepeat(): boolean {
-    const { backbones } = this.#config;
-    return backbones.length > 1 || backbones.some(({ definition }) => !definition.deliversOnce);
+    return this.#log === undefined || staysInside(this.#config.backbones);
   }
 
   /**
-   * The log, backbones, then the bus's own subscription, then the apps.
+   * The log and what it has left to hand over, backbones, then the bus's own subscription, then the apps.
    * @throws ThreatBusError when the log cannot be opened, when no backbone starts, or when every configured app plugin fails.
    */
   async start(): Promise<StartReport> {
     this.#alive = setInterval(() => undefined, LONGEST_TIMER);
     try {
       await this.#startLog();
+      await this.#flow?.restore();
       await this.#startBackbones();
       await this.#subscribeInternally();
       this.#withdrawals?.start();
       const addresses = await this.#startApps();
       this.#log?.announce();
       this.#reportConcerns();
-      return { addresses, failed: this.#failed };
+      this.#watch.start();
+      return { addresses, backbones: this.#watch.states, failed: this.#failed };
     } catch (error) {
       this.#withdrawals?.stop();
       await this.#withdrawals?.join();
+      await this.#flow?.handover?.stop();
       await this.#log?.close();
       clearInterval(this.#alive);
       throw error;
@@ -147,24 +152,31 @@ export class ThreatBus {
    * Apps take nothing more in; the inq drains through the backbones, the outqs to the apps, within `drain_timeout` in
    * all; backbones stop, then apps, each within 5 s; the log is written to its end. Never throws.
    */
-  async stop(): Promise<{ undelivered: number }> {
+  async stop(): Promise<StopReport> {
     const deadline = AbortSignal.timeout(this.#config.drain_timeout);
-    await this.#each("stop taking messages in", this.#apps, (app) => app.stopIntake(), deadline);
+    await eachPlugin(this.#logger, "stop taking messages in", this.#apps, (app) => app.stopIntake(), deadline);
     await this.#drain(deadline);
     this.#snapshots?.stop();
-    this.#split?.stop();
+    this.#backbones?.stop();
     this.#internal?.stop();
     this.#withdrawals?.stop();
-    await this.#each("stop", this.#backbones, (backbone) => backbone.stop());
-    this.#countUndelivered();
-    await this.#each("stop", this.#apps, (app) => app.stop());
+    this.#watch.stop();
+    await this.#flow?.handover?.stop();
+    await eachPlugin(this.#logger, "stop", this.#running, (backbone) => backbone.stop());
+    const report = await this.#left();
+    await eachPlugin(this.#logger, "stop", this.#apps, (app) => app.stop());
     this.#abort.abort();
-    await Promise.all([this.#split?.join(), this.#internal?.join(), this.#withdrawals?.join()]);
+    await Promise.all([this.#backbones?.join(), this.#internal?.join(), this.#withdrawals?.join()]);
     this.#subscriptions.close();
     this.#drops.flush();
     await this.#log?.close();
     clearInterval(this.#alive);
-    return { undelivered: this.#undelivered };
+    return report;
+  }
+
+  /** How the bus is now: its log, its backbones, its workers, and plugins that did not start. */
+  health(): HealthReport {
+    return busHealth({ log: this.#log, backbones: this.#watch, metrics: this.#metrics, failed: this.#failed });
   }
 
   /** What did not start, or does not do yet what the configuration asks for. */
@@ -181,66 +193,52 @@ export class ThreatBus {
     const log = store === false ? undefined : await this.#openLog?.(store);
     const context = { logger: this.#logger, metrics: this.#metrics };
     if (store !== false && log !== undefined) {
-      this.#log = new LogKeeper({ ...context, log, path: store.path, deduplicate: this.#mayRepeat });
-      if (this.#deliversInOrder) this.#entrance.use({ log, writer: this.#log.writer });
+      const deduplicate = mayRepeat(this.#config.backbones);
+      this.#log = new LogKeeper({ ...context, log, path: store.path, deduplicate });
+      this.#flow = new KeptFlow({
+        keeper: this.#log,
+        configured: this.#config.backbones,
+        entrance: this.#entrance,
+        logger: this.#logger,
+        observe: (messages) => this.#withdrawals?.observe(messages),
+      });
     }
     const own = { ...context, log, inq: this.#inqOf(BUS), messages: createMessageFactory(BUS) };
     this.#snapshots = new Snapshots({ ...own, timeout: this.#config.snapshot_timeout });
-    this.#subscriptions.use({ log, snapshots: this.#snapshots });
+    this.#subscriptions.use({ log, snapshots: this.#snapshots, turns: this.#flow?.turns });
     if (lifecycle) this.#withdrawals = new Withdrawals({ ...own, grace: RETURN_TIME });
   }
 
   async #startBackbones(): Promise<void> {
-    const configured = this.#config.backbones;
-    const context = { logger: this.#logger, metrics: this.#metrics };
-    if (configured.length > 1) this.#split = new InqSplit(this.#inq, configured.length, context);
-    const copies = this.#split?.copies;
-    for (const [index, { name, definition, config }] of configured.entries()) {
-      const backbone = definition.create();
-      const inq = copies?.[index] ?? this.#inq;
-      const started = await this.#try(name, async () => {
-        await backbone.run({
-          ...context,
-          logger: this.#logger.child({ component: name }),
-          config,
-          inq,
-          accept: (messages) => this.#accept(messages),
-          signal: this.#abort.signal,
-        });
-        return backbone;
-      });
-      if (started !== undefined) this.#backbones.set(name, backbone);
-      else if (configured.length === 1) throw this.#backboneFailure(name);
-      else this.#split?.remove(inq);
-    }
-    if (this.#backbones.size === 0) throw this.#backboneFailure("every backbone");
-    this.#split?.start();
-  }
-
-  /** What a backbone has brought from elsewhere, before it is delivered. */
-  async #accept(messages: readonly Message[]): Promise<void> {
-    if (this.#log === undefined) return;
-    const { entered } = await this.#log.writer.enter(messages);
-    this.#withdrawals?.observe(entered);
-  }
-
-  #backboneFailure(name: string): ThreatBusError {
-    const cause = this.#failed.at(-1)?.error;
-    return new ThreatBusError("TB_BACKBONE_FAILED", `backbone ${name} failed to start: ${messageOf(cause)}`, { cause });
+    this.#backbones = new Backbones(
+      {
+        configured: this.#config.backbones,
+        logger: this.#logger,
+        metrics: this.#metrics,
+        signal: this.#abort.signal,
+        inq: this.#inq,
+        handover: this.#flow?.handover,
+        turns: this.#flow?.turns,
+        accept: async (backbone, messages) => this.#flow?.accept(backbone, messages),
+        failed: (plugin, error) => this.#failed.push({ plugin, error }),
+      },
+      this.#running,
+    );
+    await this.#backbones.start();
   }
 
   async #subscribeInternally(): Promise<void> {
     // What the bus tells itself is delivered to nobody, and in no log.
     const queue = new Outq(
       { name: "snapshots" },
-      { deduplicate: this.#mayRepeat, onDrop: this.#drops.of(BUS, "snapshots") },
+      { deduplicate: mayRepeat(this.#config.backbones), onDrop: this.#drops.of(BUS, "snapshots") },
     );
     this.#internal = new InternalSubscriber(queue, async (messages) => this.#snapshots?.handle(messages, this.#apps), {
       logger: this.#logger,
       metrics: this.#metrics,
     });
     for (const topic of INTERNAL_TOPICS)
-      for (const backbone of this.#backbones.values()) await backbone.subscribe(topic, queue);
+      for (const backbone of this.#running.values()) await backbone.subscribe(topic, queue);
     this.#internal.start();
   }
 
@@ -299,6 +297,7 @@ export class ThreatBus {
 
   async #drain(deadline: AbortSignal): Promise<void> {
     try {
+      await this.#flow?.handover?.restored(deadline);
       await this.#drainInq(deadline);
       await this.#withdrawals?.settled(deadline);
       await this.#drainInq(deadline);
@@ -309,40 +308,20 @@ export class ThreatBus {
   }
 
   async #drainInq(deadline: AbortSignal): Promise<void> {
-    await (this.#split?.drained(deadline) ?? this.#inq.join(deadline));
+    await this.#backbones?.drained(deadline);
   }
 
-  /** What the inq still holds counts once; what an outq holds counts for its subscription. */
-  #countUndelivered(): void {
-    this.#undelivered += this.#inq.unfinished + (this.#split?.unfinished ?? 0);
-    this.#undelivered += this.#subscriptions.unfinished;
-  }
-
-  /** Does one life-cycle step for all plugins at once; a plugin that throws is reported, and one that hangs is left. */
-  async #each<P>(
-    step: string,
-    plugins: ReadonlyMap<string, P>,
-    run: (plugin: P) => Promise<void>,
-    deadline: AbortSignal = AbortSignal.timeout(STOP_TIMEOUT),
-  ): Promise<void> {
-    const timedOut = new Promise<never>((_, reject) => {
-      deadline.addEventListener("abort", () => reject(deadline.reason), { once: true });
-    });
-    timedOut.catch(() => undefined);
-    const steps = [...plugins].map(async ([name, plugin]) => {
-      try {
-        if (deadline.aborted) throw deadline.reason;
-        await Promise.race([run(plugin), timedOut]);
-      } catch (error) {
-        this.#logger.error({ plugin: name, error: messageOf(error) }, `a plugin failed to ${step}`);
-      }
-    });
-    await Promise.all(steps);
+  /** What outqs still hold counts for their subscriptions, what the inq holds once, unless it waits for the next start. */
+  async #left(): Promise<StopReport> {
+    const held = this.#subscriptions.unfinished;
+    const left = await this.#flow?.left();
+    return { undelivered: held + (left?.lost ?? this.#backbones?.unfinished ?? 0), waiting: left?.waiting ?? 0 };
   }
 
   #offerMetrics(): void {
     // There from the start, so that a first restart is seen as a change.
     counter(this.#metrics, "threatbus_worker_restarts_total");
+    gauge(this.#metrics, "threatbus_outbox_messages", (metric) => metric.set(this.#flow?.handover?.unfinished ?? 0));
     gauge(this.#metrics, "threatbus_inq_messages", (metric) => metric.set(this.#inq.size));
     gauge(this.#metrics, "threatbus_subscriptions", (metric) => metric.set(this.#subscriptions.size));
     gauge(this.#metrics, "threatbus_snapshots_open", (metric) => metric.set(this.#snapshots?.size ?? 0));

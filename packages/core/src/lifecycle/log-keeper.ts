@@ -2,8 +2,9 @@ import type { Registry } from "prom-client";
 import type { LogState, OpenLog } from "../contracts/log.ts";
 import type { Logger } from "../contracts/logger.ts";
 import { messageOf } from "../errors.ts";
-import { LogWriter } from "../flow/log-writer.ts";
+import { LogWriter, REMEMBERED } from "../flow/log-writer.ts";
 import { DropReport } from "../observe/drop-report.ts";
+import type { HealthPart } from "../observe/health.ts";
 import { counter, gauge } from "../observe/metrics.ts";
 
 export interface LogKeeperOptions {
@@ -27,31 +28,47 @@ const STATES: Readonly<Record<LogState, string>> = {
 /** The open log of a running bus: what is written, and what is said of its state. */
 export class LogKeeper {
   readonly writer: LogWriter;
-  readonly #log: OpenLog;
+  readonly log: OpenLog;
   readonly #path: string;
   readonly #logger: Logger;
   readonly #missed: DropReport;
 
   constructor({ log, path, logger, metrics, deduplicate }: LogKeeperOptions) {
-    this.#log = log;
+    this.log = log;
     this.#path = path;
     this.#logger = logger.child({ component: "log" });
     const missed = counter(metrics, "threatbus_log_missed_total");
     this.#missed = new DropReport({ logger: this.#logger, counter: { inc: (_, count) => missed.inc(count) } });
-    const onDrop = (count: number): void => this.#missed.note("not-in-the-log", count);
-    this.writer = new LogWriter({ log, deduplicate, onDrop });
+    this.writer = new LogWriter({ log, deduplicate, onDrop: this.dropped });
     gauge(metrics, "threatbus_log_position", (metric) => metric.set(log.last));
     gauge(metrics, "threatbus_log_ok", (metric) => metric.set(log.state === "ok" ? 1 : 0));
     log.on("state", (state, error) => this.#say(state, error));
   }
 
+  /** Counts messages that the log did not take. */
+  readonly dropped = (count: number): void => this.#missed.note("not-in-the-log", count);
+
+  /** Knows what an earlier process entered last, so that what a broker brings again is recognised. */
+  readonly recall = async (): Promise<void> => {
+    try {
+      this.writer.recall(await this.log.newest(REMEMBERED));
+    } catch (error) {
+      this.#logger.warn({ error: messageOf(error) }, "the durable log does not tell which messages came last");
+    }
+  };
+
+  get health(): HealthPart {
+    const { state, last } = this.log;
+    return { name: "log", ok: state === "ok", detail: state === "ok" ? `at position ${last}` : STATES[state] };
+  }
+
   get id(): string {
-    return this.#log.id;
+    return this.log.id;
   }
 
   /** Says which log it is, when the bus has started. */
   announce(): void {
-    const { last: position } = this.#log;
+    const { last: position } = this.log;
     this.#logger.info({ path: this.#path, position }, "messages are kept in the durable log");
   }
 
@@ -59,7 +76,7 @@ export class LogKeeper {
   async close(): Promise<void> {
     this.#missed.flush();
     try {
-      await this.#log.close();
+      await this.log.close();
     } catch (error) {
       this.#logger.error({ error: messageOf(error) }, "the end of the durable log could not be written");
     }

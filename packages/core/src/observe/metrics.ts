@@ -33,6 +33,16 @@ export const METRICS = {
     help: "Subscriptions that catch up from the durable log.",
     labels: [],
   },
+  threatbus_backbone_ok: {
+    type: "gauge",
+    help: "1: the backbone has its broker, or needs none; 0: it has lost it and tries again.",
+    labels: ["backbone"],
+  },
+  threatbus_outbox_messages: {
+    type: "gauge",
+    help: "Messages that were accepted and that some backbone has not handed over yet; 0 where none has a broker.",
+    labels: [],
+  },
   threatbus_log_position: { type: "gauge", help: "Newest position in the durable log.", labels: [] },
   threatbus_log_ok: {
     type: "gauge",

@@ -157,7 +157,11 @@ export class Snapshots {
     if (seconds > 0 && this.#answered.add(`${snapshotType} ${snapshotId}`)) this.#logAnswers?.add(message.request);
     const results: SnapshotResults = {
       put: (envelope, signal) => inq.put(messages.snapshotEnvelope(envelope), signal),
-      putMany: (envelopes, signal) => inq.putMany(envelopes.map(messages.snapshotEnvelope), signal),
+      putMany: (envelopes, signal) =>
+        inq.putMany(
+          envelopes.map((envelope) => messages.snapshotEnvelope(envelope)),
+          signal,
+        ),
     };
     for (const [name, plugin] of plugins) {
       // Called within a promise, so that a plugin that throws at once keeps no request from the others either.

@@ -3,6 +3,7 @@ import type { BackbonePlugin } from "../contracts/backbone-plugin.ts";
 import type { DurableLog, StartPosition } from "../contracts/log.ts";
 import type { Logger } from "../contracts/logger.ts";
 import { messageOf, ThreatBusError } from "../errors.ts";
+import type { DeliveryTurns } from "../flow/delivery-turns.ts";
 import { Outq } from "../flow/outq.ts";
 import type { OutqDrops } from "../lifecycle/outq-drops.ts";
 import type { FlowCounts } from "../observe/flow-counts.ts";
@@ -22,6 +23,8 @@ export interface SubscriptionsOptions {
 export interface SubscriptionServices {
   readonly log: DurableLog | undefined;
   readonly snapshots: Snapshots;
+  /** With several backbones of which one has a broker: sees what they deliver. */
+  readonly turns: DeliveryTurns | undefined;
 }
 
 /** The outqs of all app plugins, and what they are subscribed to. */
@@ -165,8 +168,12 @@ export class Subscriptions {
   }
 
   async #beginRoutes(topics: readonly string[], queue: Outq): Promise<void> {
-    for (const topic of topics)
-      for (const backbone of this.#options.backbones.values()) await backbone.subscribe(topic, queue);
+    for (const topic of topics) {
+      for (const [name, backbone] of this.#options.backbones) {
+        await this.#services?.turns?.cover(name, backbone, topic);
+        await backbone.subscribe(topic, queue);
+      }
+    }
   }
 
   async #endRoutes(topics: readonly string[], queue: Outq): Promise<void> {

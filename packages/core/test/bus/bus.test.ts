@@ -35,7 +35,7 @@ test("backbones start first, then the bus's own subscription, then the apps; the
     { plugin: "one", name: "api", url: "tcp://one" },
     { plugin: "two", name: "api", url: "tcp://two" },
   ]);
-  assert.deepEqual(await stop(), { undelivered: 0 });
+  assert.deepEqual(await stop(), { undelivered: 0, waiting: 0 });
   assert.deepEqual(events, [
     "inner run",
     "inner subscribe threatbus/snapshotrequest",
@@ -74,7 +74,7 @@ test("a plugin that throws in run is reported, its subscriptions end, and the re
   await good.context.inq.put(indicator());
   await settle();
   assert.equal(subscribed?.size, 0);
-  assert.deepEqual(await stop(), { undelivered: 0 });
+  assert.deepEqual(await stop(), { undelivered: 0, waiting: 0 });
 });
 
 test("the bus does not start without any backbone, or when every app fails", async (t) => {
@@ -106,7 +106,7 @@ test("one of two backbones that fails does not hold up the other", async (t) => 
   await app.context.inq.put(indicator());
   await queue.get();
   queue.taskDone();
-  assert.deepEqual(await stop(), { undelivered: 0 });
+  assert.deepEqual(await stop(), { undelivered: 0, waiting: 0 });
 });
 
 test("a plugin that throws in stopIntake or stop is logged, and the others stop", async (t) => {
@@ -119,7 +119,7 @@ test("a plugin that throws in stopIntake or stop is logged, and the others stop"
   const other = Object.assign(new TestBackbone("other", events), { stop: failing("backbone") });
   const { bus, stop, lines } = makeBus(t, { apps, backbones: { other, inner } });
   await bus.start();
-  assert.deepEqual(await stop(), { undelivered: 0 });
+  assert.deepEqual(await stop(), { undelivered: 0, waiting: 0 });
   for (const step of ["two stopIntake", "two stop", "inner stop"]) assert.ok(events.includes(step), step);
   assert.deepEqual(
     lines.filter(({ level }) => level === "error").map(({ fields }) => [fields.plugin, fields.error]),
@@ -195,7 +195,7 @@ test("stop delivers everything that was accepted", async (t) => {
     await settle();
     queue.taskDone(queue.unfinished - queue.size);
   }
-  assert.deepEqual(await stopped, { undelivered: 0 });
+  assert.deepEqual(await stopped, { undelivered: 0, waiting: 0 });
   assert.deepEqual(delivered, messages);
 });
 
@@ -209,7 +209,7 @@ test("what is not delivered within the drain time is counted", async (t) => {
   await app.context.inq.putMany([indicator(), indicator(), indicator()]);
   await queue.get();
   queue.taskDone();
-  assert.deepEqual(await stop(), { undelivered: 2 });
+  assert.deepEqual(await stop(), { undelivered: 2, waiting: 0 });
   assert.ok(lines.some(({ level, message }) => level === "warn" && /not everything was delivered/.test(message)));
   const { values } = await counter(metrics, "threatbus_messages_dropped_total").get();
   assert.deepEqual(
@@ -233,7 +233,7 @@ test("two backbones deliver each message once", async (t) => {
     delivered.push(...taken);
     queue.taskDone(taken.length);
   }
-  assert.deepEqual(await stop(), { undelivered: 0 });
+  assert.deepEqual(await stop(), { undelivered: 0, waiting: 0 });
   assert.deepEqual([delivered, queue.dropped], [messages, 0]);
 });
 

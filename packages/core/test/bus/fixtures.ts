@@ -155,7 +155,7 @@ export function makeBus(t: TestContext, parts: BusParts) {
     metrics,
     ...(parts.openLog === undefined ? {} : { openLog: parts.openLog }),
   });
-  let stopped: Promise<{ undelivered: number }> | undefined;
+  let stopped: ReturnType<ThreatBus["stop"]> | undefined;
   const stop = () => {
     stopped ??= bus.stop();
     return stopped;

@@ -166,7 +166,7 @@ test("readers of any speed get all that many publishers accept, in one order, wh
   );
   for (const other of [second, third, fourth]) assert.deepEqual(other, first);
   assert.deepEqual([fast.dropped, slow.dropped, stuck.dropped, late.dropped], [0, 0, 0, 0]);
-  assert.deepEqual(await stop(), { undelivered: 0 });
+  assert.deepEqual(await stop(), { undelivered: 0, waiting: 0 });
 });
 
 test("the log answers a snapshot: newest states, once, without what is withdrawn or was received before", async (t) => {

@@ -20,7 +20,7 @@ function stage(capacity: number, log = new SlowLog(), maxBytes = 1_000_000) {
     deduplicate: false,
     onDrop: (count) => dropped.push(count),
   });
-  entrance.use({ log, writer });
+  entrance.use({ enter: (messages) => writer.enter(messages), settled: () => log.settled() });
   return { inq, entrance, log, dropped, observed };
 }
 

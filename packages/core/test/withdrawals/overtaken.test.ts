@@ -21,7 +21,8 @@ test("an indicator whose validity was extended is not withdrawn, although its RE
   const queue = new JoinableQueue<Message>(3);
   let withdrawals: Withdrawals | undefined;
   const entrance = new InqEntrance(queue, (messages) => withdrawals?.observe(messages));
-  entrance.use({ log, writer: new LogWriter({ log, deduplicate: false, onDrop: () => undefined }) });
+  const writer = new LogWriter({ log, deduplicate: false, onDrop: () => undefined });
+  entrance.use({ enter: (messages) => writer.enter(messages), settled: () => log.settled() });
   const inq = new CountedInq(entrance, () => undefined);
   const { logger } = recordingLogger();
   const messages = createMessageFactory("threatbus");

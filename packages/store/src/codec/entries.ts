@@ -2,7 +2,7 @@
 import type { Indicator, Sighting, StixObject, StixType, TlpLevel } from "@threatbus/stix";
 import { pointIoc, TLP_ORDER, timestampMicros, tlpOf } from "@threatbus/stix";
 import type { LogEntry } from "../records.ts";
-import { type Block, type RawRecord, REMOVED, readRecords, roomFor, SIGHTING, writeRecord } from "./layout.ts";
+import { type Block, OUTBOX, type RawRecord, REMOVED, readRecords, roomFor, SIGHTING, writeRecord } from "./layout.ts";
 
 /** Position and receive time. */
 const NUMBERS = 2;
@@ -32,13 +32,17 @@ export interface Row {
   readonly bytes: Uint8Array;
 }
 
+/** Which table an entry is for. */
+export type Table = "log" | "outbox";
+
 /** An entry ready to be written. */
 export interface EncodedEntry {
+  readonly table: Table;
   readonly texts: string;
   readonly room: number;
 }
 
-export function prepareEntry(entry: LogEntry): EncodedEntry {
+export function prepareEntry(entry: LogEntry, table: Table): EncodedEntry {
   const { object } = entry.stix;
   const { valid_until = "", pattern, sighting_of_ref } = object as Partial<Indicator & Sighting>;
   const subject = pattern ?? sighting_of_ref ?? "";
@@ -47,7 +51,7 @@ export function prepareEntry(entry: LogEntry): EncodedEntry {
   const messageId = withoutNul(entry.id);
   const source = withoutNul(entry.source);
   const texts = `${object.id}\0${messageId}\0${source}\0${object.modified}\0${valid_until}\0${markings}\0${subject}`;
-  return { texts, room: roomFor(NUMBERS, texts, entry.bytes) };
+  return { table, texts, room: roomFor(NUMBERS, texts, entry.bytes) };
 }
 
 function withoutNul(text: string): string {
@@ -55,10 +59,17 @@ function withoutNul(text: string): string {
 }
 
 /** Writes an entry at `at` of a block that has room for it. @returns where the next one begins. */
-export function writeEntry(block: Block, at: number, position: number, entry: LogEntry, encoded: EncodedEntry): number {
+export function writeEntry(
+  block: Block,
+  at: number,
+  position: number,
+  entry: LogEntry,
+  { texts, table }: EncodedEntry,
+): number {
   const { object, type } = entry.stix;
-  const flags = (type === "sighting" ? SIGHTING : 0) | (isRemoved(object) ? REMOVED : 0);
-  return writeRecord(block, at, flags, [position, entry.receivedAt], encoded.texts, entry.bytes);
+  const flags =
+    (type === "sighting" ? SIGHTING : 0) | (isRemoved(object) ? REMOVED : 0) | (table === "outbox" ? OUTBOX : 0);
+  return writeRecord(block, at, flags, [position, entry.receivedAt], texts, entry.bytes);
 }
 
 /** Withdrawn by STIX's own means or by the bus's (stix.md section 4). */
@@ -66,17 +77,23 @@ function isRemoved(object: StixObject): boolean {
   return object.revoked === true || object.x_threatbus_update === "REMOVE";
 }
 
+/** A row with the table that it is for. */
+export interface EntryRow extends Row {
+  readonly table: Table;
+}
+
 /** The rows that a block of entries stands for. */
-export function* readRows(block: Block, used: number): Generator<Row> {
+export function* readRows(block: Block, used: number): Generator<EntryRow> {
   for (const raw of readRecords(block, used, NUMBERS, TEXTS)) yield rowOf(raw);
 }
 
-function rowOf({ flags, numbers, texts, message }: RawRecord): Row {
+function rowOf({ flags, numbers, texts, message }: RawRecord): EntryRow {
   const [position = 0, receivedAt = 0] = numbers;
   const [stixId = "", messageId = "", source = "", modified = "", validUntil = "", markings = "", subject = ""] = texts;
   const isSighting = (flags & SIGHTING) !== 0;
   const point = isSighting ? { objectPath: SIGHTING_PATH, value: subject } : pointIoc(subject);
   return {
+    table: (flags & OUTBOX) === 0 ? "log" : "outbox",
     position,
     receivedAt,
     type: isSighting ? "sighting" : "indicator",

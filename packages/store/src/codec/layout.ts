@@ -13,6 +13,8 @@ export const SIGHTING = 1;
 export const REMOVED = 2;
 /** The record has an object path and a value. */
 export const POINT = 4;
+/** The entry belongs into the outbox, and not into the log. */
+export const OUTBOX = 8;
 /** Index of the TLP level in TLP_ORDER plus one. */
 export const TLP_SHIFT = 8;
 

@@ -11,7 +11,7 @@ import { Indexer } from "./indexer.ts";
 import { Pruner } from "./pruner.ts";
 import { Reader } from "./reader.ts";
 import { ReceiptWriter, receiptsAt, subscriptionsOf } from "./receipts.ts";
-import { LOG_ID_SINCE, numberOf } from "./schema.ts";
+import { LOG_ID_SINCE, numberOf, OUTBOX_SINCE } from "./schema.ts";
 import { RESERVATION, StateRow } from "./state.ts";
 import { type ServedLog, WaitingLog } from "./waiting-log.ts";
 import { Writer } from "./writer.ts";
@@ -149,6 +149,12 @@ class Log implements ServedLog {
         return this.#reader.positionBefore(request);
       case "by-id":
         return this.#reader.byId(request);
+      case "newest":
+        return this.#reader.newest(request);
+      case "outbox":
+        return this.#reader.outbox(request);
+      case "outbox-size":
+        return this.#reader.outboxSize(request);
       case "states":
         return this.#reader.states(request);
       case "by-value":
@@ -192,17 +198,19 @@ class Log implements ServedLog {
         database,
         `SELECT ${column} FROM log WHERE seq = (SELECT ${position}(seq) FROM log WHERE seq > ${this.#state.floor})`,
       );
+    const schemaVersion = numberOf(database, "PRAGMA user_version");
     return {
       first: at("min", "seq"),
       last: at("max", "seq"),
       records: this.#state.records,
+      outbox: schemaVersion < OUTBOX_SINCE ? 0 : numberOf(database, "SELECT count(*) FROM outbox"),
       oldest: at("min", "received_at"),
       newest: at("max", "received_at"),
       usedBytes: this.#pruner.usedBytes,
       fileBytes: sizeOf(this.#settings.path),
       walBytes: sizeOf(`${this.#settings.path}-wal`),
       pruned: this.#pruner.pruned,
-      schemaVersion: numberOf(database, "PRAGMA user_version"),
+      schemaVersion,
     };
   }
 

@@ -7,7 +7,7 @@ import { storeError } from "../errors.ts";
 import type { MaintenanceResult, MaintenanceTask } from "../maintenance.ts";
 import { check } from "./check.ts";
 import { openReader } from "./database.ts";
-import { LOG_ID_SINCE, schemaVersion } from "./schema.ts";
+import { LOG_ID_SINCE, OUTBOX_SINCE, schemaVersion } from "./schema.ts";
 
 function perform(task: MaintenanceTask): MaintenanceResult {
   try {
@@ -39,12 +39,15 @@ function backup(database: DatabaseSync, target: string): string[] {
 
 /**
  * A copy is another log: what its original gives positions to from now on is not in it, and who resumes from such a position
- * must not be taken for one who has had what the copy gives those positions to.
+ * must not be taken for one who has had what the copy gives those positions to. What waits in the outbox is handed on by
+ * the original.
  */
 function renameLog(path: string): void {
   const copy = new DatabaseSync(path);
   try {
-    if (schemaVersion(copy, path) >= LOG_ID_SINCE) copy.prepare("UPDATE state SET log_id = ?").run(randomUUID());
+    const version = schemaVersion(copy, path);
+    if (version >= OUTBOX_SINCE) copy.exec("DELETE FROM outbox");
+    if (version >= LOG_ID_SINCE) copy.prepare("UPDATE state SET log_id = ?").run(randomUUID());
   } finally {
     copy.close();
   }

@@ -89,6 +89,24 @@ export class Reader {
     return { ...this.#answer(rows, limit, end), skipped: Math.max(0, floor - after) };
   }
 
+  /** Which messages came last, in the order of positions. */
+  newest({ limit }: RequestOf<"newest">): Answer {
+    const query = "SELECT seq, message_id FROM log WHERE seq > ? ORDER BY seq DESC LIMIT ?";
+    const rows = this.#all(query, [this.#state.floor, limit]) as [number, string][];
+    return { messages: rows.reverse().map(([position, messageId]) => ({ position, messageId })) };
+  }
+
+  /** What the outbox has, in the order in which it was added. */
+  outbox({ after, limit }: RequestOf<"outbox">): Answer {
+    const rows = this.#rows(`SELECT ${COLUMNS} FROM outbox AS l WHERE l.seq > :after ORDER BY l.seq`, { after });
+    return this.#answer(rows, limit);
+  }
+
+  outboxSize({ after }: RequestOf<"outbox-size">): Answer {
+    const [count = 0] = (this.#one("SELECT count(*) FROM outbox WHERE seq > ?", [after]) ?? []) as number[];
+    return { position: count };
+  }
+
   /** The position after which everything lies that was received at `time` or later. */
   positionBefore({ time }: RequestOf<"position-before">): Answer {
     const { floor } = this.#state;

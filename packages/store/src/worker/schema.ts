@@ -8,6 +8,8 @@ const APPLICATION_ID = 0x54427573;
 
 /** The version of the schema that has a log id and cursors; older ones are only met when reading. */
 export const LOG_ID_SINCE = 2;
+/** ... and that has an outbox. */
+export const OUTBOX_SINCE = 4;
 
 /** One step forward; runs in a transaction of its own. */
 export type Migration = (database: DatabaseSync) => void;
@@ -24,6 +26,8 @@ export type Migration = (database: DatabaseSync) => void;
  * - cursors: numbers that others keep under names.
  * - receipt_subscriptions: who subscribed; `position` and `marked_at` are of the last mark (or of the start).
  * - receipt_marks: who had got how far, and when; `handed` and `lost` count from the mark before.
+ * - outbox: messages that were accepted and that no broker has confirmed yet, with the columns of the log. Their numbers
+ *   are of the sequence of positions, and name nothing in the log. The cursor `outbox` says up to where they are gone.
  * - sweep: one row. Index entries of rows up to its `floor` are gone (pruner.ts).
  */
 export const MIGRATIONS: readonly Migration[] = [
@@ -72,6 +76,15 @@ export const MIGRATIONS: readonly Migration[] = [
       ) STRICT, WITHOUT ROWID;
       CREATE TABLE sweep (id INTEGER PRIMARY KEY CHECK (id = 1), floor INTEGER NOT NULL) STRICT;
       INSERT INTO sweep VALUES (1, 0);
+    `),
+  (database) =>
+    database.exec(`
+      CREATE TABLE outbox (
+        seq INTEGER PRIMARY KEY, type INTEGER NOT NULL, key INTEGER NOT NULL, stix_id TEXT NOT NULL,
+        modified INTEGER NOT NULL, received_at INTEGER NOT NULL, valid_until INTEGER, source TEXT NOT NULL,
+        message_id TEXT NOT NULL, object_path TEXT, value TEXT, tlp INTEGER, removed INTEGER NOT NULL,
+        bytes BLOB NOT NULL
+      ) STRICT;
     `),
 ];
 

@@ -34,6 +34,7 @@ const NOTHING = {
   first: 0,
   last: 0,
   records: 0,
+  outbox: 0,
   oldest: 0,
   newest: 0,
   usedBytes: 0,

@@ -8,11 +8,13 @@ import { type Row, readRows } from "../codec/entries.ts";
 import { blockOf } from "../codec/layout.ts";
 import { type ErrorMessage, type StoreError, storeError } from "../errors.ts";
 import type { Settings } from "../options.ts";
+import { OUTBOX_CURSOR } from "../outbox.ts";
 import type { CursorValues } from "../protocol.ts";
 import type { ReceiptEvent } from "../receipts.ts";
 import { Checkpoints } from "./checkpoints.ts";
 import { hashOf } from "./hash.ts";
 import type { Indexer } from "./indexer.ts";
+import { insertInto, insertStatement } from "./insert.ts";
 import type { Pruner } from "./pruner.ts";
 import type { ReceiptWriter } from "./receipts.ts";
 import { numberOf } from "./schema.ts";
@@ -43,7 +45,6 @@ export interface WriterParts {
   readonly receipts: ReceiptWriter;
 }
 
-const INSERT = "INSERT OR IGNORE INTO log VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 /** Milliseconds of index and retention work after each block; near the size limit; and beyond it. */
 const CHORES_BUDGETS = [4, 12, 50] as const;
 
@@ -51,6 +52,8 @@ export class Writer {
   readonly #parts: WriterParts;
   readonly #events: WriterEvents;
   readonly #insert: StatementSync;
+  readonly #keepInOutbox: StatementSync;
+  readonly #emptyOutbox: StatementSync;
   readonly #mark: StatementSync;
   readonly #setCursor: StatementSync;
   /** Not committed yet; all but those in the open transaction when stalled. */
@@ -68,7 +71,9 @@ export class Writer {
     this.#parts = parts;
     this.#events = events;
     this.#checkpoints = new Checkpoints(parts.database, parts.settings);
-    this.#insert = parts.database.prepare(INSERT);
+    this.#insert = insertStatement(parts.database, "log");
+    this.#keepInOutbox = insertStatement(parts.database, "outbox");
+    this.#emptyOutbox = parts.database.prepare("DELETE FROM outbox WHERE seq <= ?");
     this.#mark = parts.database.prepare("INSERT OR IGNORE INTO times VALUES (?, ?, ?)");
     this.#setCursor = parts.database.prepare("INSERT OR REPLACE INTO cursors VALUES (?, ?)");
     this.#high = numberOf(parts.database, "SELECT max(high) FROM times");
@@ -204,34 +209,25 @@ export class Writer {
     this.#begin();
     const { state } = this.#parts;
     let first = 0;
+    const removed = this.#cursors.get(OUTBOX_CURSOR) ?? 0;
     for (const row of readRows(blockOf(chunk.memory), chunk.used)) {
+      if (row.table === "outbox") {
+        // What a broker has confirmed before it could be written need not be.
+        if (row.position > removed) insertInto(this.#keepInOutbox, row, hashOf(row.stixId));
+        continue;
+      }
       if (first === 0) first = row.position;
       this.#insertRow(row);
       this.#high = Math.max(this.#high, row.receivedAt);
       state.records += 1;
     }
-    this.#mark.run(this.#high, first, chunk.last);
+    if (first > 0) this.#mark.run(this.#high, first, chunk.last);
     if (chunk.last > state.reserved - RESERVATION / 2) state.reserved = chunk.last + RESERVATION;
   }
 
   #insertRow(row: Row): void {
     const key = hashOf(row.stixId);
-    this.#insert.run(
-      row.position,
-      row.type === "sighting" ? 1 : 0,
-      key,
-      row.stixId,
-      row.modified,
-      row.receivedAt,
-      row.validUntil,
-      row.source,
-      row.messageId,
-      row.objectPath,
-      row.value,
-      row.tlp,
-      row.removed ? 1 : 0,
-      row.bytes,
-    );
+    insertInto(this.#insert, row, key);
     this.#parts.indexer.add(row.position, key, row.modified, row.value);
   }
 
@@ -242,6 +238,8 @@ export class Writer {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     for (const [name, value] of this.#cursors) this.#setCursor.run(name, value);
+    const removed = this.#cursors.get(OUTBOX_CURSOR);
+    if (removed !== undefined) this.#emptyOutbox.run(removed);
     state.save();
     database.exec("COMMIT");
     this.#cursors.clear();

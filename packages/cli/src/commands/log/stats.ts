@@ -57,7 +57,7 @@ function asJson(path: string, statistics: Statistics, counts: Counts | undefined
   const { state, records, first, last, oldest, newest, usedBytes, fileBytes, walBytes, schemaVersion } = statistics;
   const time = (milliseconds: number) => (records === 0 ? null : timeText(milliseconds));
   const about = { path, state, records, first, last, oldest: time(oldest), newest: time(newest) };
-  return { ...about, usedBytes, fileBytes, walBytes, schemaVersion, ...counts };
+  return { ...about, outbox: statistics.outbox, usedBytes, fileBytes, walBytes, schemaVersion, ...counts };
 }
 
 function rowsOf(path: string, statistics: Statistics): string[][] {
@@ -70,8 +70,16 @@ function rowsOf(path: string, statistics: Statistics): string[][] {
           ["positions", `${first} to ${last}`],
           ["received", `${timeText(oldest)} to ${timeText(newest)} (${spanText(newest - oldest)})`],
         ];
+  const waiting = statistics.outbox === 0 ? [] : [["outbox", `${counted(statistics.outbox, "message")} to hand over`]];
   const sizes = `${sizeText(usedBytes)} in use; file ${sizeText(fileBytes)}, write-ahead log ${sizeText(walBytes)}`;
-  return [["log", safe(path)], ["state", state], ...contents, ["size", sizes], ["schema", `version ${schemaVersion}`]];
+  return [
+    ["log", safe(path)],
+    ["state", state],
+    ...contents,
+    ...waiting,
+    ["size", sizes],
+    ["schema", `version ${schemaVersion}`],
+  ];
 }
 
 /** `90 days`, `36 hours`: in the longest unit of which there are two or more. */
