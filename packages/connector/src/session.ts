@@ -8,6 +8,11 @@ import { Health } from "./health.ts";
 import { counter } from "./metrics.ts";
 import type { SharedSettings } from "./options.ts";
 
+/** Milliseconds that starting and all workers may take to end: longer than startCommand takes to end a program. */
+const STOP_TIMEOUT = 8_000;
+/** Milliseconds for what a connector does at its end. */
+const END_TIMEOUT = 5_000;
+
 export interface SessionParts<Settings extends SharedSettings> {
   readonly definition: ConnectorDefinition<Settings>;
   readonly settings: Settings;
@@ -77,18 +82,40 @@ export class Session<Settings extends SharedSettings> {
     await this.#started;
   }
 
-  /** Ends the workers, then what the connector does at its end, then the connection; also while it starts. Never rejects. */
+  /**
+   * Ends the workers, then what the connector does at its end, then the connection; also while it starts. What does not
+   * end in time is left, and named in the log. Never rejects.
+   */
   async stop(): Promise<void> {
     this.#end.abort();
+    const deadline = AbortSignal.timeout(STOP_TIMEOUT);
     // Why it could not start is told by `start`.
-    const atEnd = await this.#started?.catch(() => undefined);
+    const atEnd = await this.#before(
+      deadline,
+      "start",
+      this.#started?.catch(() => undefined),
+    );
     for (const worker of this.#workers) worker.stop();
-    await Promise.all(this.#workers.map((worker) => worker.join()));
-    await atEnd?.().catch((error: unknown) => {
-      this.#parts.logger.error({ error: messageOf(error) }, "the connector did not end as it should");
-    });
+    await Promise.all(this.#workers.map((worker) => this.#before(deadline, worker.name, worker.join())));
+    await this.#before(AbortSignal.timeout(END_TIMEOUT), "end", atEnd?.());
     this.#drops.flush();
     await this.#client.close();
+  }
+
+  /** The outcome of a step; undefined when it failed, or has not ended before the deadline. */
+  async #before<T>(deadline: AbortSignal, step: string, running: Promise<T> | undefined): Promise<T | undefined> {
+    const over = Promise.withResolvers<never>();
+    const giveUp = (): void => over.reject(new Error("it takes too long, and is left"));
+    deadline.addEventListener("abort", giveUp, { once: true });
+    if (deadline.aborted) giveUp();
+    try {
+      return await Promise.race([running, over.promise]);
+    } catch (error) {
+      this.#parts.logger.error({ step, error: messageOf(error) }, "the connector did not end as it should");
+      return undefined;
+    } finally {
+      deadline.removeEventListener("abort", giveUp);
+    }
   }
 
   #work(name: string, run: (signal: AbortSignal) => Promise<void>): void {

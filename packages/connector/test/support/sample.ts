@@ -9,7 +9,16 @@ import { makeSighting } from "../../src/sighting.ts";
 const settingsSchema = z.strictObject({
   ...sharedSettings({ httpPort: 0 }),
   mode: z
-    .enum(["idle", "report", "start_fails", "start_hangs", "worker_fails"])
+    .enum([
+      "idle",
+      "report",
+      "start_fails",
+      "start_hangs",
+      "start_is_deaf",
+      "worker_fails",
+      "worker_is_deaf",
+      "unhandled",
+    ])
     .default("idle")
     .describe("What it does."),
   tool: z.strictObject({ token: z.string().default("none") }).prefault({}),
@@ -38,6 +47,8 @@ export const sample: ConnectorDefinition<Settings> = {
     const { settings, logger, signal } = context;
     if (settings.mode === "start_fails") throw new Error("the tool is not there");
     if (settings.mode === "start_hangs") await forEver(signal);
+    if (settings.mode === "start_is_deaf") await forEver(new AbortController().signal);
+    if (settings.mode === "unhandled") void Promise.reject(new Error("nobody has caught this"));
     context.work("first", async (own) => {
       await work(context, own).finally(() => logger.info({}, "worker ended"));
     });
@@ -50,6 +61,7 @@ export const sample: ConnectorDefinition<Settings> = {
 
 async function work(context: ConnectorContext<Settings>, signal: AbortSignal): Promise<void> {
   const { settings, health, drops } = context;
+  if (settings.mode === "worker_is_deaf") await forEver(new AbortController().signal);
   if (settings.mode === "worker_fails") throw new Error("it broke");
   if (settings.mode === "report") {
     for await (const { object } of context.subscribe("stix2/indicator")) {
