@@ -198,6 +198,26 @@ test("with a bus: subscription, sighting, metrics, and a position that the next 
   assert.ok(again.lines.filter((line) => line.includes("sampled")).every((line) => !/count["=: ]+2/.test(line)));
 });
 
+test("a message in which the worker failed comes again, over a new subscription", { timeout: 120_000 }, async (t) => {
+  const threatbus = await startBus(t);
+  const child = await startSample(t, { settings: { threatbus, mode: "worker_fails_once" } });
+  const [, url] = await child.line(/health and metrics (http:\S+)/);
+  await child.line(/subscription.*live|live.*subscription/);
+  const client = connect({ endpoint: threatbus, name: "platform" });
+  t.after(() => client.close());
+  const sightings = client.subscribe("stix2/sighting");
+  await sightings.ready();
+  await client.publish(indicator());
+  for await (const { object } of sightings) {
+    assert.equal(object.sighting_of_ref, indicator().object.id);
+    break;
+  }
+  assert.match(child.lines.join("\n"), /it broke in the middle/);
+  const { parts } = (await (await fetch(`${url}/health`)).json()) as { parts: Record<string, object> };
+  assert.deepEqual(parts.bus, { ok: true });
+  assert.deepEqual(await child.stop(), ok);
+});
+
 test("a bus that is away shows in the health, and does not keep it from ending", async (t) => {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");

@@ -17,6 +17,7 @@ const settingsSchema = z.strictObject({
       "start_is_deaf",
       "worker_fails",
       "worker_is_deaf",
+      "worker_fails_once",
       "unhandled",
     ])
     .default("idle")
@@ -59,12 +60,16 @@ export const sample: ConnectorDefinition<Settings> = {
   },
 };
 
+let failures = 0;
+
 async function work(context: ConnectorContext<Settings>, signal: AbortSignal): Promise<void> {
   const { settings, health, drops } = context;
   if (settings.mode === "worker_is_deaf") await forEver(new AbortController().signal);
   if (settings.mode === "worker_fails") throw new Error("it broke");
-  if (settings.mode === "report") {
+  if (settings.mode === "report" || settings.mode === "worker_fails_once") {
     for await (const { object } of context.subscribe("stix2/indicator")) {
+      failures += 1;
+      if (settings.mode === "worker_fails_once" && failures === 1) throw new Error("it broke in the middle");
       drops.note("sampled");
       health.set("tool", false, "seen");
       await context.publish([makeSighting({ ref: object.id, lastSeen: new Date().toISOString(), key: [object.id] })]);
