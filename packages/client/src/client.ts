@@ -116,7 +116,8 @@ export class Client implements AsyncDisposable {
    * not ordered among each other. What the bus refuses (an object that is valid here, and larger than its
    * `max_message_bytes`) is counted there and not told. With an old server, which gives no receipts, it resolves when the
    * kernel has them.
-   * @throws ClientError INVALID_OBJECT (none of them was sent), CLIENT_CLOSED, BUS_UNREACHABLE; the signal's reason
+   * @throws ClientError INVALID_OBJECT (none of them was sent), CLIENT_CLOSED, and where the bus is not reached or refuses the
+   * subscription for receipts BUS_UNREACHABLE, BAD_REPLY, REQUEST_REFUSED; the signal's reason
    */
   async publishAccepted(objects: readonly Publishable[], options: PublishOptions = {}): Promise<number> {
     this.#throwIfClosed();
