@@ -13,6 +13,9 @@ const STOP_TIMEOUT = 8_000;
 /** Milliseconds for what a connector does at its end. */
 const END_TIMEOUT = 5_000;
 
+/** Milliseconds that the bus may take to accept what is published until the health tells of it. */
+const PUBLISH_PATIENCE = 5_000;
+
 export interface SessionParts<Settings extends SharedSettings> {
   readonly definition: ConnectorDefinition<Settings>;
   readonly settings: Settings;
@@ -42,6 +45,8 @@ export class Session<Settings extends SharedSettings> {
   readonly #client;
   readonly #workers: Worker[] = [];
   readonly #drops: DropReport;
+  /** What the bus has not accepted in good time. */
+  #late = 0;
   #started: Promise<(() => Promise<void>) | undefined> | undefined;
 
   constructor(parts: SessionParts<Settings>) {
@@ -73,7 +78,7 @@ export class Session<Settings extends SharedSettings> {
       client: this.#client,
       subscribe: (topics, options) => this.#subscribe(topics, options ?? {}),
       publish: async (objects, signal = this.#end.signal) => {
-        published.inc(await this.#client.publishAccepted(objects, { signal }));
+        published.inc(await this.#watched(this.#client.publishAccepted(objects, { signal })));
       },
       work: (name, run) => this.#work(name, run),
       stateFile: (name) => this.#stateFile(name),
@@ -115,6 +120,23 @@ export class Session<Settings extends SharedSettings> {
       return undefined;
     } finally {
       deadline.removeEventListener("abort", giveUp);
+    }
+  }
+
+  /** A connector that only publishes has nothing else that shows whether the bus is there. */
+  async #watched<T>(publishing: Promise<T>): Promise<T> {
+    let isLate = false;
+    const timer = setTimeout(() => {
+      isLate = true;
+      this.#late += 1;
+      this.health.set("publish", false, `waiting for Threat Bus (${this.#parts.settings.threatbus})`);
+    }, PUBLISH_PATIENCE);
+    try {
+      return await publishing;
+    } finally {
+      clearTimeout(timer);
+      if (isLate) this.#late -= 1;
+      if (isLate && this.#late === 0) this.health.set("publish", true);
     }
   }
 

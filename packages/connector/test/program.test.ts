@@ -231,6 +231,23 @@ test("a bus that is away shows in the health, and does not keep it from ending",
   assert.deepEqual(await child.stop(), ok);
 });
 
+test("a bus that is away shows in the health of who only publishes, until it is there", async (t) => {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  const child = await startSample(t, { settings: { threatbus: `127.0.0.1:${port}`, mode: "publish" } });
+  const [, url] = await child.line(/health and metrics (http:\S+)/);
+  const health = async () => (await fetch(`${url}/health`)).text();
+  await eventually("the health to tell", async () =>
+    (await health()).includes('"publish":{"ok":false,"detail":"waiting'),
+  );
+  await startBus(t, port);
+  await eventually("the health to be well", async () => (await health()).includes('"publish":{"ok":true}'));
+  assert.match(await (await fetch(`${url}/metrics`)).text(), /^threatbus_connector_published_total 1$/m);
+  assert.deepEqual(await child.stop(), ok);
+});
+
 test("http: false listens nowhere", async (t) => {
   const child = await startSample(t, { settings: { http: false } });
   const [line] = await child.line(/ready: .*/);

@@ -12,6 +12,7 @@ const settingsSchema = z.strictObject({
     .enum([
       "idle",
       "report",
+      "publish",
       "start_fails",
       "start_hangs",
       "start_is_deaf",
@@ -60,12 +61,15 @@ export const sample: ConnectorDefinition<Settings> = {
   },
 };
 
+const REF = "indicator--00000000-0000-4000-8000-000000000001";
 let failures = 0;
 
 async function work(context: ConnectorContext<Settings>, signal: AbortSignal): Promise<void> {
   const { settings, health, drops } = context;
   if (settings.mode === "worker_is_deaf") await forEver(new AbortController().signal);
   if (settings.mode === "worker_fails") throw new Error("it broke");
+  if (settings.mode === "publish")
+    await context.publish([makeSighting({ ref: REF, lastSeen: "2026-01-01T00:00:00Z" })]);
   if (settings.mode === "report" || settings.mode === "worker_fails_once") {
     for await (const { object } of context.subscribe("stix2/indicator")) {
       failures += 1;
