@@ -40,8 +40,10 @@ export const connector: ConnectorDefinition<Settings> = {
     watchHoldings(context, holdings);
     context.work("files", (signal) => flusher.run(signal));
     context.work("synchroniser", (signal) => synchroniser.run(signal));
-    const subscription = context.subscribe("stix2/indicator", { position: gate });
-    context.work("indicators", () => takeIndicators(subscription, holdings, flusher));
+    // A run that failed has ended its subscription: the next one has its own.
+    context.work("indicators", () =>
+      takeIndicators(context.subscribe("stix2/indicator", { position: gate }), holdings, flusher),
+    );
     const { eve } = context.settings;
     if (eve !== undefined) context.work("alerts", (signal) => makeReporter(context, eve, holdings).run(signal));
     return async () => {

@@ -112,9 +112,12 @@ export class Client implements AsyncDisposable {
 
   /**
    * Publishes and resolves when the bus has accepted all objects, as safely as it promises (its durable log). Where a
-   * connection breaks before, they are published again: each arrives at least once, in order. With an old server, which
-   * gives no receipts, it resolves when the kernel has them.
-   * @throws ClientError INVALID_OBJECT (none of them was sent), CLIENT_CLOSED, BUS_UNREACHABLE; the signal's reason
+   * connection breaks before, they are published again: each arrives at least once, in order. Calls at the same time are
+   * not ordered among each other. What the bus refuses (an object that is valid here, and larger than its
+   * `max_message_bytes`) is counted there and not told. With an old server, which gives no receipts, it resolves when the
+   * kernel has them.
+   * @throws ClientError INVALID_OBJECT (none of them was sent), CLIENT_CLOSED, and where the bus is not reached or refuses the
+   * subscription for receipts BUS_UNREACHABLE, BAD_REPLY, REQUEST_REFUSED; the signal's reason
    */
   async publishAccepted(objects: readonly Publishable[], options: PublishOptions = {}): Promise<number> {
     this.#throwIfClosed();
@@ -124,8 +127,8 @@ export class Client implements AsyncDisposable {
     const outgoing = objects.map((input, index) => this.#prepare(input, options, index));
     for (let next = 0; next < outgoing.length; next += RECEIPT_WINDOW) {
       const part = outgoing.slice(next, next + RECEIPT_WINDOW);
-      await this.#receipts.ensure(async () => {
-        for (const { type, bytes } of part) await this.#publisher.send(APP_TOPICS[type], bytes, signal);
+      await this.#receipts.ensure(async (epoch) => {
+        for (const { type, bytes } of part) await this.#publisher.send(APP_TOPICS[type], bytes, signal, epoch);
       }, signal);
     }
     return outgoing.length;

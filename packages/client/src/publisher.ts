@@ -79,8 +79,13 @@ export class Publisher {
     this.#changed.announce();
   }
 
-  /** Resolves when written. @throws ClientError CLIENT_CLOSED, or the signal's reason (the message is then not sent) */
-  send(topic: AppTopic, payload: Buffer, signal?: AbortSignal): Promise<void> | undefined {
+  /**
+   * Resolves when written.
+   * @param epoch the message is of use in this epoch only: when that is over it resolves, and nothing is written
+   * @throws ClientError CLIENT_CLOSED, or the signal's reason (the message is then not sent)
+   */
+  send(topic: AppTopic, payload: Buffer, signal?: AbortSignal, epoch?: number): Promise<void> | undefined {
+    if (this.#isOver(epoch)) return undefined;
     if (this.#waiting === 0 && this.#outlet?.sender(topic).send(PREFIXES[topic], payload) === "sent") {
       this.#count(topic);
       return undefined;
@@ -88,7 +93,7 @@ export class Publisher {
     this.#waiting += 1;
     const signals = [this.#ended.signal, this.#hope.signal];
     const either = AbortSignal.any(signal === undefined ? signals : [signal, ...signals]);
-    const turn = this.#tail.then(() => this.#write(topic, payload, either)).finally(() => (this.#waiting -= 1));
+    const turn = this.#tail.then(() => this.#write(topic, payload, either, epoch)).finally(() => (this.#waiting -= 1));
     this.#tail = turn.catch(() => {});
     return abortable(turn, either);
   }
@@ -114,9 +119,10 @@ export class Publisher {
     await Promise.all(this.#retiring);
   }
 
-  async #write(topic: AppTopic, payload: Buffer, signal: AbortSignal): Promise<void> {
+  async #write(topic: AppTopic, payload: Buffer, signal: AbortSignal, epoch: number | undefined): Promise<void> {
     for (;;) {
       signal.throwIfAborted();
+      if (this.#isOver(epoch)) return;
       const outlet = this.#outlet;
       if (outlet === undefined) {
         await this.#changed.next(signal);
@@ -148,6 +154,10 @@ export class Publisher {
       .catch((error: unknown) => this.#logger.warn({ err: error }, "closing a connection failed"))
       .finally(() => this.#retiring.delete(closing));
     this.#retiring.add(closing);
+  }
+
+  #isOver(epoch: number | undefined): boolean {
+    return epoch !== undefined && epoch !== this.#epoch;
   }
 
   #endEpoch(): void {

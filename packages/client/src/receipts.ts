@@ -34,17 +34,17 @@ export class Receipts {
   }
 
   /**
-   * Calls `send` until the bus has everything that it sent. An old server gives no receipts: there it is enough that the
-   * kernel has everything.
+   * Calls `send` until the bus has everything that it sent in one epoch of the publisher: the rest of what one connection
+   * did not take must not come, over the next one, before what is sent again. An old server gives no receipts: there it is
+   * enough that the kernel has everything.
    */
-  async ensure(send: () => Promise<void>, signal: AbortSignal): Promise<void> {
+  async ensure(send: (epoch: number) => Promise<void>, signal: AbortSignal): Promise<void> {
     const { publisher, logger } = this.#parts;
     for (;;) {
       await this.#ready(signal);
       const { epoch } = publisher;
-      await send();
-      if (!this.#given) return await publisher.flush(signal);
-      if (await this.#accepted(epoch, signal)) return;
+      await send(epoch);
+      if (await (this.#given ? this.#accepted(epoch, signal) : this.#written(epoch, signal))) return;
       logger.warn({}, "the connection broke before the bus confirmed what was published: publishing it again");
     }
   }
@@ -61,6 +61,13 @@ export class Receipts {
     }
   }
 
+  /** False: the connection broke, and what was written to it may not have left this process. */
+  async #written(epoch: number, signal: AbortSignal): Promise<boolean> {
+    const { publisher } = this.#parts;
+    await publisher.flush(signal);
+    return publisher.epoch === epoch;
+  }
+
   /** False: the connection broke, and it is not known what the bus has. */
   async #accepted(epoch: number, signal: AbortSignal): Promise<boolean> {
     const { publisher } = this.#parts;
@@ -71,10 +78,12 @@ export class Receipts {
       if (publisher.epoch !== epoch) return false;
       if (this.#told >= number) return true;
       if (this.#failure !== undefined) throw this.#failure;
+      // The bus was replaced by an old one, which knows nothing of what the one before has accepted.
+      if (!this.#given) return false;
       const topic = this.#p2pTopic;
       if (topic !== undefined && round !== this.#round) {
         round = this.#round;
-        await publisher.send(APP_TOPICS.receipt, encodeReceiptRequest(topic, number), signal);
+        await publisher.send(APP_TOPICS.receipt, encodeReceiptRequest(topic, number), signal, epoch);
       } else await this.#changed.next(signal);
     }
   }
@@ -94,6 +103,8 @@ export class Receipts {
         this.#changed.announce();
       },
       onReceipt: (number) => {
+        // Anybody who reaches the bus can have it tell a number; one that was never asked for confirms nothing.
+        if (number > this.#asked) return;
         this.#told = Math.max(this.#told, number);
         this.#changed.announce();
       },

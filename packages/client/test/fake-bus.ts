@@ -317,8 +317,9 @@ export class FakeBus {
   }
 
   #onReceiptRequest(payload: string): void {
-    this.receiptRequests.push(JSON.parse(payload));
-    if (this.givingReceipts) this.giveReceipt();
+    const asked = JSON.parse(payload);
+    this.receiptRequests.push(asked);
+    if (this.givingReceipts && this.subscriptions.has(asked.topic)) this.giveReceipt();
   }
 
   async #receive(): Promise<void> {

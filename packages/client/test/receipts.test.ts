@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ClientError } from "../src/index.ts";
+import { encodeReceiptFrame } from "../src/protocol/index.ts";
 import { FakeBus } from "./fake-bus.ts";
 import { client, TIMEOUT } from "./fast-client.ts";
 import { indicator } from "./objects.ts";
@@ -160,3 +161,70 @@ test("an old server gives no receipts: written is all that can be known, and tha
   assert.deepEqual(bus.malformed, []);
   assert.equal(warnings.filter((text) => text.includes("gives no receipts")).length, 1);
 });
+
+test("a receipt that was not asked for confirms nothing", TIMEOUT, async (t) => {
+  const bus = await startBus(t);
+  bus.givingReceipts = false;
+  const app = client(t, bus);
+  const first = app.publishAccepted([indicator(1)]);
+  await bus.until(() => bus.receiptRequests.length === 1);
+  const { topic } = bus.receiptRequests[0] ?? { topic: "" };
+  const told = bus.subscriptions.get(topic);
+  assert.ok(told !== undefined);
+  bus.deliverRaw(told, encodeReceiptFrame(topic, 1_000_000));
+  bus.giveReceipt();
+  await first;
+  const second = app.publishAccepted([indicator(2)]);
+  const seen = watched(second);
+  await bus.until(() => bus.receiptRequests.length === 2);
+  assert.equal(seen.state, "pending");
+  bus.giveReceipt();
+  assert.equal(await second, 1);
+});
+
+test(
+  "an old server that takes the place of a new one: what that had not confirmed is published again",
+  TIMEOUT,
+  async (t) => {
+    const old = await startBus(t);
+    old.givingReceipts = false;
+    const { managePort } = old;
+    const app = client(t, old);
+    const publishing = app.publishAccepted([indicator(1)]);
+    await old.until(() => old.receiptRequests.length === 1);
+    await old.stop();
+    const bus = await FakeBus.start(t, { managePort });
+    assert.equal(await publishing, 1);
+    await bus.until(() => bus.received.length > 0);
+    assert.deepEqual(bus.received.map(idOf), ids(1));
+    assert.deepEqual(bus.malformed, []);
+  },
+);
+
+for (const receipts of [true, false]) {
+  const server = receipts ? "a bus" : "an old server";
+  test(
+    `${server} whose connection breaks while it takes nothing gets everything again, and in order`,
+    TIMEOUT,
+    async (t) => {
+      const bus = await FakeBus.start(t);
+      bus.receipts = receipts;
+      bus.reading = false;
+      const app = client(t, bus);
+      // More than the buffers between the two hold.
+      const many = Array.from({ length: 60 }, (_, number) => indicator(number, { x_text: "x".repeat(300_000) }));
+      const publishing = app.publishAccepted(many);
+      await bus.until(() => bus.received.length > 0);
+      const broken = bus.breakAppConnections();
+      bus.reading = true;
+      bus.touch();
+      await broken;
+      assert.equal(await publishing, many.length);
+      await bus.until(() => new Set(bus.received.map(idOf)).size === many.length);
+      assert.deepEqual(
+        [...new Set(bus.received.map(idOf))],
+        many.map(({ id }) => id),
+      );
+    },
+  );
+}

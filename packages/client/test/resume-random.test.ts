@@ -5,16 +5,8 @@ import type { RememberedPosition } from "../src/index.ts";
 import { FakeBus, FakeLog } from "./fake-bus.ts";
 import { TIMEOUT } from "./fast-client.ts";
 import { indicator } from "./objects.ts";
+import { random } from "./random.ts";
 import { subscribe } from "./subscribe.ts";
-
-/** A generator of whole numbers below `below`, the same for the same seed. */
-function random(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return Math.floor((state / 2 ** 32) * below);
-  };
-}
 
 for (const seed of [1, 2, 3, 4, 5, 6]) {
   test(

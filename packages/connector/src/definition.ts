@@ -28,7 +28,8 @@ export interface ConnectorContext<Settings extends SharedSettings = SharedSettin
   /**
    * Resolves when the bus has accepted all of them, as safely as it promises; waits for a bus that is away, and sends
    * them again when a connection breaks before (at least once, in order).
-   * @throws ClientError INVALID_OBJECT (none of them was sent), CLIENT_CLOSED; the signal's reason
+   * @throws ClientError INVALID_OBJECT (none of them was sent), CLIENT_CLOSED, REQUEST_REFUSED or BAD_REPLY (the bus refuses
+   * the subscription for receipts, as one with too many does); the signal's reason
    */
   publish(objects: readonly Publishable[], signal?: AbortSignal): Promise<void>;
   /**

@@ -17,6 +17,9 @@ export interface HttpServer {
   close(): Promise<void>;
 }
 
+/** Connections at once. More are closed: they would take the files that the connector needs itself. */
+const MAX_CONNECTIONS = 200;
+
 /**
  * `GET /health` (200, or 503 when a part fails) and `GET /metrics` (Prometheus text).
  * @throws ThreatBusError when the address cannot be listened on
@@ -24,6 +27,7 @@ export interface HttpServer {
 export async function startHttp(parts: HttpParts): Promise<HttpServer> {
   const { host, port, health, metrics } = parts;
   const server = fastify({ bodyLimit: 1_024, requestTimeout: 10_000, forceCloseConnections: true });
+  server.server.maxConnections = MAX_CONNECTIONS;
   server.get("/health", (_, reply) => {
     const report = health.report();
     return reply.code(report.status === "ok" ? 200 : 503).send(report);

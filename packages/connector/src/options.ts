@@ -1,7 +1,12 @@
 import { loggingSchema, port } from "@threatbus/core";
 import { z } from "zod";
 
-const HOST_AND_PORT = /^(?:tcp:\/\/)?(?:\[[^\]]+\]|[^:[\]/\s]+):\d{1,5}$/;
+const HOST_AND_PORT = /^(?:tcp:\/\/)?(?:\[[^\]]+\]|[^:[\]/\s]+):(\d{1,5})$/;
+
+function isEndpoint(text: string): boolean {
+  const port = Number(HOST_AND_PORT.exec(text)?.[1]);
+  return port >= 1 && port <= 65_535;
+}
 
 /** What every connector can be told. Keys and defaults are those of the apps of Threat Bus 2022.5 where these had them. */
 export function sharedSettings(own: { readonly httpPort: number }) {
@@ -12,7 +17,8 @@ export function sharedSettings(own: { readonly httpPort: number }) {
   return {
     threatbus: z
       .string()
-      .regex(HOST_AND_PORT, "expected host:port, such as localhost:13370 or [::1]:13370")
+      .max(300)
+      .refine(isEndpoint, "expected host:port, such as localhost:13370 or [::1]:13370")
       .default("localhost:13370")
       .describe("Management endpoint of Threat Bus, `host:port`."),
     snapshot: z

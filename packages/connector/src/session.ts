@@ -8,6 +8,14 @@ import { Health } from "./health.ts";
 import { counter } from "./metrics.ts";
 import type { SharedSettings } from "./options.ts";
 
+/** Milliseconds that starting and all workers may take to end: longer than startCommand takes to end a program. */
+const STOP_TIMEOUT = 8_000;
+/** Milliseconds for what a connector does at its end. */
+const END_TIMEOUT = 5_000;
+
+/** Milliseconds that the bus may take to accept what is published until the health tells of it. */
+const PUBLISH_PATIENCE = 5_000;
+
 export interface SessionParts<Settings extends SharedSettings> {
   readonly definition: ConnectorDefinition<Settings>;
   readonly settings: Settings;
@@ -37,6 +45,8 @@ export class Session<Settings extends SharedSettings> {
   readonly #client;
   readonly #workers: Worker[] = [];
   readonly #drops: DropReport;
+  /** What the bus has not accepted in good time. */
+  #late = 0;
   #started: Promise<(() => Promise<void>) | undefined> | undefined;
 
   constructor(parts: SessionParts<Settings>) {
@@ -68,7 +78,7 @@ export class Session<Settings extends SharedSettings> {
       client: this.#client,
       subscribe: (topics, options) => this.#subscribe(topics, options ?? {}),
       publish: async (objects, signal = this.#end.signal) => {
-        published.inc(await this.#client.publishAccepted(objects, { signal }));
+        published.inc(await this.#watched(this.#client.publishAccepted(objects, { signal })));
       },
       work: (name, run) => this.#work(name, run),
       stateFile: (name) => this.#stateFile(name),
@@ -77,18 +87,57 @@ export class Session<Settings extends SharedSettings> {
     await this.#started;
   }
 
-  /** Ends the workers, then what the connector does at its end, then the connection; also while it starts. Never rejects. */
+  /**
+   * Ends the workers, then what the connector does at its end, then the connection; also while it starts. What does not
+   * end in time is left, and named in the log. Never rejects.
+   */
   async stop(): Promise<void> {
     this.#end.abort();
+    const deadline = AbortSignal.timeout(STOP_TIMEOUT);
     // Why it could not start is told by `start`.
-    const atEnd = await this.#started?.catch(() => undefined);
+    const atEnd = await this.#before(
+      deadline,
+      "start",
+      this.#started?.catch(() => undefined),
+    );
     for (const worker of this.#workers) worker.stop();
-    await Promise.all(this.#workers.map((worker) => worker.join()));
-    await atEnd?.().catch((error: unknown) => {
-      this.#parts.logger.error({ error: messageOf(error) }, "the connector did not end as it should");
-    });
+    await Promise.all(this.#workers.map((worker) => this.#before(deadline, worker.name, worker.join())));
+    await this.#before(AbortSignal.timeout(END_TIMEOUT), "end", atEnd?.());
     this.#drops.flush();
     await this.#client.close();
+  }
+
+  /** The outcome of a step; undefined when it failed, or has not ended before the deadline. */
+  async #before<T>(deadline: AbortSignal, step: string, running: Promise<T> | undefined): Promise<T | undefined> {
+    const over = Promise.withResolvers<never>();
+    const giveUp = (): void => over.reject(new Error("it takes too long, and is left"));
+    deadline.addEventListener("abort", giveUp, { once: true });
+    if (deadline.aborted) giveUp();
+    try {
+      return await Promise.race([running, over.promise]);
+    } catch (error) {
+      this.#parts.logger.error({ step, error: messageOf(error) }, "the connector did not end as it should");
+      return undefined;
+    } finally {
+      deadline.removeEventListener("abort", giveUp);
+    }
+  }
+
+  /** A connector that only publishes has nothing else that shows whether the bus is there. */
+  async #watched<T>(publishing: Promise<T>): Promise<T> {
+    let isLate = false;
+    const timer = setTimeout(() => {
+      isLate = true;
+      this.#late += 1;
+      this.health.set("publish", false, `waiting for Threat Bus (${this.#parts.settings.threatbus})`);
+    }, PUBLISH_PATIENCE);
+    try {
+      return await publishing;
+    } finally {
+      clearTimeout(timer);
+      if (isLate) this.#late -= 1;
+      if (isLate && this.#late === 0) this.health.set("publish", true);
+    }
   }
 
   #work(name: string, run: (signal: AbortSignal) => Promise<void>): void {

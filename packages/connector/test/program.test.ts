@@ -24,6 +24,10 @@ test("check-config: no file, a good one, and one with errors, all told at once",
   const told = bad.lines.join("\n");
   for (const key of ["threatbus", "snapshot", "mod", "http.port"]) assert.match(told, new RegExp(`\\b${key}\\b`));
   assert.match(told, /threatbus-sample check-config/);
+  for (const threatbus of ["localhost:0", "localhost:65536", "tcp://[::1]:99999"]) {
+    const child = await startSample(t, { args: ["check-config"], settings: { threatbus } });
+    assert.deepEqual(await child.exited, { code: 78, signal: null }, threatbus);
+  }
 });
 
 test("variables go before the file: with the prefix, with a name of their own, and from .env", async (t) => {
@@ -93,6 +97,41 @@ test("one that cannot start says why, with exit code 1; one that starts for ever
   assert.ok(!hangs.lines.join().includes("ready:"));
 });
 
+test("what does not hear that it has to end is left after some seconds, and named", async (t) => {
+  const worker = await startSample(t, { settings: { mode: "worker_is_deaf" } });
+  const start = await startSample(t, { settings: { mode: "start_is_deaf", logging: { console_verbosity: "DEBUG" } } });
+  await Promise.all([worker.line(/ready: /), start.line(/configuration read/)]);
+  const exits = await Promise.all([worker.stop("SIGTERM", 40_000), start.stop("SIGTERM", 40_000)]);
+  assert.deepEqual(exits, [ok, ok]);
+  assert.match(worker.lines.join("\n"), /did not end as it should.*first/);
+  assert.ok(worker.lines.join("\n").includes("end function called"), "the rest is ended as ever");
+  assert.match(start.lines.join("\n"), /did not end as it should.*start/);
+});
+
+test("a second signal ends it at once", async (t) => {
+  const child = await startSample(t, { settings: { mode: "worker_is_deaf" } });
+  await child.line(/ready: /);
+  child.kill("SIGTERM");
+  await child.line(/stopping/);
+  assert.deepEqual(await child.stop("SIGINT"), { code: 130, signal: null });
+});
+
+test("an error that nobody has caught is told, and ends it with exit code 1", async (t) => {
+  const child = await startSample(t, { settings: { mode: "unhandled" } });
+  assert.deepEqual(await child.exited, { code: 1, signal: null });
+  assert.match(child.lines.join("\n"), /nobody has caught this/);
+});
+
+test("a state_dir that cannot be written to is an error before anything runs", async (t) => {
+  const cwd = await folder(t);
+  await writeFile(join(cwd, "file"), "");
+  const child = await startSample(t, { cwd, settings: { state_dir: "file/state" } });
+  assert.deepEqual(await child.exited, { code: 1, signal: null });
+  const told = child.lines.join("\n");
+  assert.match(told, /threatbus-sample: state_dir .*file\/state cannot be used: .*name another directory in state_dir/);
+  assert.doesNotMatch(told, /ready|stopping/);
+});
+
 test("a port that is in use is an error that names the setting", async (t) => {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");
@@ -159,6 +198,26 @@ test("with a bus: subscription, sighting, metrics, and a position that the next 
   assert.ok(again.lines.filter((line) => line.includes("sampled")).every((line) => !/count["=: ]+2/.test(line)));
 });
 
+test("a message in which the worker failed comes again, over a new subscription", { timeout: 120_000 }, async (t) => {
+  const threatbus = await startBus(t);
+  const child = await startSample(t, { settings: { threatbus, mode: "worker_fails_once" } });
+  const [, url] = await child.line(/health and metrics (http:\S+)/);
+  await child.line(/subscription.*live|live.*subscription/);
+  const client = connect({ endpoint: threatbus, name: "platform" });
+  t.after(() => client.close());
+  const sightings = client.subscribe("stix2/sighting");
+  await sightings.ready();
+  await client.publish(indicator());
+  for await (const { object } of sightings) {
+    assert.equal(object.sighting_of_ref, indicator().object.id);
+    break;
+  }
+  assert.match(child.lines.join("\n"), /it broke in the middle/);
+  const { parts } = (await (await fetch(`${url}/health`)).json()) as { parts: Record<string, object> };
+  assert.deepEqual(parts.bus, { ok: true });
+  assert.deepEqual(await child.stop(), ok);
+});
+
 test("a bus that is away shows in the health, and does not keep it from ending", async (t) => {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");
@@ -169,6 +228,23 @@ test("a bus that is away shows in the health, and does not keep it from ending",
   const health = await fetch(`${url}/health`);
   assert.equal(health.status, 503);
   assert.match(await health.text(), /"bus":\{"ok":false,"detail":"connecting/);
+  assert.deepEqual(await child.stop(), ok);
+});
+
+test("a bus that is away shows in the health of who only publishes, until it is there", async (t) => {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  const child = await startSample(t, { settings: { threatbus: `127.0.0.1:${port}`, mode: "publish" } });
+  const [, url] = await child.line(/health and metrics (http:\S+)/);
+  const health = async () => (await fetch(`${url}/health`)).text();
+  await eventually("the health to tell", async () =>
+    (await health()).includes('"publish":{"ok":false,"detail":"waiting'),
+  );
+  await startBus(t, port);
+  await eventually("the health to be well", async () => (await health()).includes('"publish":{"ok":true}'));
+  assert.match(await (await fetch(`${url}/metrics`)).text(), /^threatbus_connector_published_total 1$/m);
   assert.deepEqual(await child.stop(), ok);
 });
 

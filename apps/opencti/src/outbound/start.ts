@@ -86,14 +86,17 @@ function startWriting(parts: OutboundParts, delivery: Delivery, topics: readonly
   const gate = new PositionGate(new PositionFile(context.stateFile("bus.position")), (error) => {
     logger.warn({ error: messageOf(error) }, "a position could not be saved; after a restart messages come again");
   });
-  const subscription = context.subscribe(topics, { position: gate });
   const { onOutcome, onDeadLetter } = metricsOf(context, spool);
   const isOwn = ({ id, modified }: Message["object"]): boolean => {
     if (!parts.loops.wasPublished(id, modified)) return false;
     onOutcome("own");
     return true;
   };
-  context.work("receive", (signal) => receive({ messages: subscription, spool, gate, isOwn, logger }, signal));
+  context.work("receive", (signal) => {
+    // A run that failed has ended its subscription: the next one has its own.
+    const messages = context.subscribe(topics, { position: gate });
+    return receive({ messages, spool, gate, isOwn, logger }, signal);
+  });
   const drain = new Drain({
     spool,
     delivery,

@@ -36,9 +36,9 @@ export async function startSample(t: TestContext, options: SampleOptions = {}): 
 }
 
 /** Runs a bus until the test ends. @returns its endpoint */
-export async function startBus(t: TestContext): Promise<string> {
+export async function startBus(t: TestContext, manage = 0): Promise<string> {
   const cwd = await folder(t);
-  const zmq = { host: "127.0.0.1", manage: 0, pub: 0, sub: 0 };
+  const zmq = { host: "127.0.0.1", manage, pub: 0, sub: 0 };
   await writeFile(join(cwd, "config.yaml"), JSON.stringify({ plugins: { backbones: { inmem: {} }, apps: { zmq } } }));
   const child = new Child(process.execPath, [BUS, "run"], { cwd });
   t.after(() => child.stop());

@@ -51,6 +51,8 @@ export class Inbound extends StoppableWorker {
   readonly #keep = new Keep();
   /** Receipts asked for behind messages that are not put yet. */
   #due: ReceiptRequest[] = [];
+  /** Messages were lost after they had been accepted: a receipt would stand for them too. */
+  #hasLost = false;
   /** Milliseconds worked since the event loop had its turn. */
   #worked = 0;
 
@@ -95,6 +97,7 @@ export class Inbound extends StoppableWorker {
     const due = this.#due;
     if (due.length > 0) this.#due = [];
     if (accepted.length > 0) await this.#putMany(accepted);
+    if (this.#hasLost) return;
     for (const request of due) if (!this.#parts.receipt(request)) this.#reject("receipt", request.topic.slice(0, 6));
   }
 
@@ -102,6 +105,7 @@ export class Inbound extends StoppableWorker {
     try {
       await this.#parts.inq.putMany(accepted, this.#parts.giveUp);
     } catch (error) {
+      this.#hasLost = true;
       // The bus is gone. Some of these may have found room: the count is the most that can be lost.
       this.#parts.rejections.lost("shutdown", accepted.length);
       throw error;

@@ -31,9 +31,9 @@ function setUp(frames: readonly Buffer[], stix: MessageFactory["stix"], capacity
       return topic === "known";
     },
     giveUp: giveUp.signal,
-    supervision: supervision(),
+    supervision: { ...supervision(), wait: () => Promise.resolve() },
   });
-  return { inbound, inq, rejected, lost, receipts, giveUp };
+  return { inbound, inq, rejected, lost, receipts, giveUp, batches };
 }
 
 const asMessage: MessageFactory["stix"] = (stix) =>
@@ -104,6 +104,21 @@ test("a receipt is not given for messages that found no room before the end", as
   await inbound.join();
   assert.deepEqual(receipts, []);
   assert.equal(lost.length, 1);
+});
+
+test("when messages were lost in spite of everything, no later receipt stands for them", async (t) => {
+  const first = [...frames(1), receiptFrame('{"topic":"known","number":1}')];
+  const { inbound, inq, receipts, lost, batches } = setUp(first, asMessage);
+  batches.push({
+    peer: PEER,
+    messages: [...frames(1), receiptFrame('{"topic":"known","number":2}')].map((frame) => [frame]),
+  });
+  t.mock.method(inq, "putMany", () => Promise.reject(new Error("a fault of ours")), { times: 1 });
+  inbound.start();
+  await inbound.join();
+  assert.equal(inq.size, 1, "messages are taken all the same");
+  assert.deepEqual(lost, [1]);
+  assert.deepEqual(receipts, []);
 });
 
 test("a request for a receipt that says nothing, or names nobody, is counted", async () => {
