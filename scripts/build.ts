@@ -58,6 +58,9 @@ async function assemble(source: string, manifest: Manifest): Promise<void> {
   // What the demo needs for a real Zeek.
   if (manifest.name === "threatbus")
     cpSync(join(ROOT, "apps/zeek/threatbus.zeek"), join(target, "demo/threatbus.zeek"));
+  // What threatbus-new-connector copies.
+  if (manifest.name === "@threatbus/connector")
+    cpSync(join(ROOT, "apps/template"), join(target, "template"), { recursive: true });
   cpSync(join(ROOT, source, "README.md"), join(target, "README.md"));
   cpSync(join(ROOT, "LICENSE"), join(target, "LICENSE"));
   writeFileSync(join(target, "package.json"), `${JSON.stringify(published(manifest), null, 2)}\n`);

@@ -12,6 +12,7 @@ interface Manifest {
   readonly name: string;
   readonly description?: string;
   readonly license?: string;
+  readonly private?: boolean;
   readonly exports?: Readonly<Record<string, string>>;
   readonly bin?: Readonly<Record<string, string>>;
 }
@@ -29,9 +30,10 @@ test("every package has a README with its name, a description, the licence, and 
     assert.ok(readFileSync(join(folder, "README.md"), "utf8").startsWith(`# ${manifest.name}\n`), file);
     assert.ok(manifest.description, file);
     assert.equal(manifest.license, "BSD-3-Clause", file);
-    const entries = [...Object.values(manifest.exports ?? {}), ...Object.values(manifest.bin ?? {})];
-    assert.ok(entries.length > 0, file);
-    for (const entry of entries) assert.ok(existsSync(join(folder, entry)), `${file}: ${entry}`);
+    // A copy of the template is a program, and no library.
+    assert.ok(manifest.exports ?? manifest.private, file);
+    for (const entry of [...Object.values(manifest.exports ?? {}), ...Object.values(manifest.bin ?? {})])
+      assert.ok(existsSync(join(folder, entry)), `${file}: ${entry}`);
   }
 });
 

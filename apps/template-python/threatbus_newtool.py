@@ -131,17 +131,26 @@ class Position:
     def __init__(self, path):
         self.path = path
         self.value = None
-        if os.path.exists(path):
+        if not os.path.exists(path):
+            return
+        try:
             with open(path, encoding="utf8") as file:
-                self.value = json.load(file)
+                value = json.load(file)
+            self.value = {"position": int(value["position"]), "log": str(value["log"])}
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            log.warning("%s cannot be used, beginning with a snapshot: %r", path, error)
 
     def save(self, value):
+        """Raises Lost when the disk refuses it: what is not remembered comes again."""
         temporary = f"{self.path}.tmp"
-        with open(temporary, "w", encoding="utf8") as file:
-            json.dump(value, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, self.path)
+        try:
+            with open(temporary, "w", encoding="utf8") as file:
+                json.dump(value, file)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, self.path)
+        except OSError as error:
+            raise Lost(f"the position cannot be saved: {error}") from error
         self.value = value
 
 

@@ -1,7 +1,7 @@
 /** The template for connectors in Python, with a real bus: it reports, goes on where it was, and comes back. */
 import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
-import { appendFile, rename, writeFile } from "node:fs/promises";
+import { appendFile, mkdir, rename, rm, rmdir, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { type TestContext, test } from "node:test";
 import { connect, type Message } from "@threatbus/client";
@@ -115,6 +115,27 @@ test("it comes back to a bus that was killed, and to a tool that was away", { ti
   await rename(`${app.log}.away`, app.log);
   await eventually("what came while it was away", () => (seen("198.51.100.1").length > 1 ? true : undefined));
   assert.deepEqual(await child.stop("SIGINT"), { code: 0, signal: null });
+});
+
+test("a position that cannot be read or saved ends nothing", { timeout: 180_000 }, async (t) => {
+  const bus = await startBus(t);
+  const app = await setup(t, bus.endpoint);
+  if (app === undefined) return;
+  const { publish, seen } = await platform(t, bus);
+  await writeFile(app.state, "{");
+  const child = app.run();
+  await child.line(/cannot be used, beginning with a snapshot/);
+  await child.line(/subscribed$/);
+  await rm(app.state);
+  // Nothing can be put in the place of a folder.
+  await mkdir(app.state);
+  const here = child.lines.length;
+  await publish(app.log, "198.51.100.1");
+  await child.line(/the position cannot be saved.*again in/, { from: here });
+  await rmdir(app.state);
+  await eventually("the position", () => existsSync(app.state) || undefined);
+  assert.ok(seen("198.51.100.1").length > 0);
+  assert.deepEqual(await child.stop(), { code: 0, signal: null });
 });
 
 test("configurations with errors, and a bus that is not there", { timeout: 60_000 }, async (t) => {

@@ -1,11 +1,14 @@
 /** What would be published works where only it is installed. */
 import assert from "node:assert/strict";
 import { type SpawnSyncReturns, spawnSync } from "node:child_process";
-import { copyFileSync, existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { delimiter, dirname, join, resolve } from "node:path";
 import { type TestContext, test } from "node:test";
+import { eventually } from "@threatbus/testkit";
 import { readyPorts } from "../../scripts/ready-line.ts";
 import { folder, start } from "../interop/support/process.ts";
+import { blocksOf } from "../support/guide.ts";
+import { GuideReader } from "../support/guide-reader.ts";
 
 const ROOT = resolve(import.meta.dirname, "../..");
 const PACKAGES = join(ROOT, "build/packages");
@@ -33,7 +36,7 @@ async function install(t: TestContext): Promise<string> {
   return cwd;
 }
 
-test("the packed packages install into an empty folder and run there", { timeout: 300_000 }, async (t) => {
+test("the packed packages install into an empty folder and run there", { timeout: 480_000 }, async (t) => {
   const cwd = await install(t);
   const command = join(cwd, "node_modules/threatbus/bin/threatbus.js");
   const threatbus = (...args: string[]) => spawnSync(process.execPath, [command, ...args], { cwd, encoding: "utf8" });
@@ -79,17 +82,54 @@ test("the packed packages install into an empty folder and run there", { timeout
   });
 
   await t.test("the connectors: --version, check-config, and what they are run with", () => {
+    // In place of the secrets that the examples name.
+    const env = { ...process.env, OPENCTI_THREATBUS_OPENCTI__TOKEN: "of-a-test", SPLUNK_PASSWORD: "of-a-test" };
     for (const name of ["opencti", "stix-shifter", "suricata", "vast"]) {
       const installed = join(cwd, "node_modules/@threatbus", `connector-${name}`);
       const program = join(installed, "bin", `threatbus-${name}.js`);
       const connector = (...args: string[]) =>
-        spawnSync(process.execPath, [program, ...args], { cwd, encoding: "utf8" });
+        spawnSync(process.execPath, [program, ...args], { cwd, env, encoding: "utf8" });
       assert.match(succeed(connector("--version")), /^\d+\.\d+\.\d+\n$/);
       assert.match(succeed(connector("--help")), /check-config/);
       const example = join(installed, "config.example.yaml");
       assert.match(succeed(connector("check-config", "-c", example)), /no errors/);
       for (const file of ["Containerfile", `threatbus-${name}.service`]) assert.ok(existsSync(join(installed, file)));
     }
+  });
+
+  await t.test("docs/writing-a-connector.md leads to a connector that reports what its tool has seen", async (t) => {
+    const beginning = join(cwd, "guide");
+    mkdirSync(join(beginning, "threatbus"), { recursive: true });
+    symlinkSync(join(ROOT, "packages"), join(beginning, "threatbus/packages"));
+    symlinkSync(cwd, join(beginning, "threatbus/build"));
+    const reader = await GuideReader.start(t, beginning);
+    let published = 0;
+    for (const block of blocksOf(join(ROOT, "docs/writing-a-connector.md"))) {
+      await reader.follow(block);
+      if (block.kind !== "run" || !block.text.includes("threatbus publish")) continue;
+      published += 1;
+      await eventually(`sighting ${published}`, () => reader.sightings().length === published);
+    }
+    assert.deepEqual(
+      reader.sightings().map(({ sighting_of_ref: ref, last_seen: seen }) => [ref, seen]),
+      [
+        ["indicator--5f4f8a3c-3f0e-4c1c-9a62-0d1f6d1b7a01", "2026-01-02T03:04:05Z"],
+        ["indicator--0c2f7a56-8f0a-4d7e-b1f5-6a3e9d2c4b02", "2026-01-02T03:05:00Z"],
+      ],
+    );
+  });
+
+  await t.test("a new connector is the same from the package and from the project", () => {
+    const packed = join(cwd, "node_modules/@threatbus/connector/bin/threatbus-new-connector.js");
+    const project = join(ROOT, "packages/connector/bin/threatbus-new-connector.ts");
+    const [one, other] = [packed, project].map((program, index) => {
+      const folder = join(cwd, `new-${index}`);
+      mkdirSync(folder);
+      succeed(spawnSync(process.execPath, [program, "acme"], { cwd: folder, encoding: "utf8" }));
+      return readdirSync(folder, { recursive: true, encoding: "utf8" }).sort();
+    });
+    assert.deepEqual(one, other);
+    assert.ok(one?.includes("threatbus-acme/.gitignore"));
   });
 
   await t.test("the demo, with Zeek or its stand-in too", () => {

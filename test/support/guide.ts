@@ -3,27 +3,38 @@ import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 
-/** `sh` is run to its end, `sh keep` goes on in a terminal of its own, `sh restart` once more in the same one; others are files. */
+/**
+ * `sh` is run to its end, `sh before` was done before, `sh keep` goes on in a terminal of its own, `sh restart` once more
+ * in the same one; others are files.
+ */
 export type Block =
-  | { readonly kind: "run" | "keep" | "restart"; readonly text: string }
+  | { readonly kind: "before" | "run" | "keep" | "restart"; readonly text: string }
   | { readonly kind: "file"; readonly path: string; readonly text: string };
 
-const BLOCK = /^```(\S+)(?: (keep|restart))?\n([\s\S]*?)^```$/gm;
+const BLOCK = /^```(\S+)(?: (before|keep|restart))?\n([\s\S]*?)^```$/gm;
 /** The last name in backquotes before a block says which file it is. */
 const NAMED = /`([\w./-]+\.\w+)`[^`]*$/;
 
 export function blocksOf(path: string): Block[] {
   const page = readFileSync(path, "utf8");
   return [...page.matchAll(BLOCK)].map(({ 1: language = "", 2: mode, 3: text = "", index }): Block => {
-    if (language === "sh") return { kind: mode === "keep" || mode === "restart" ? mode : "run", text };
+    if (language === "sh") return { kind: isMode(mode) ? mode : "run", text };
     const named = NAMED.exec(page.slice(0, index).trimEnd().replace(/:$/, ""))?.[1];
     if (named === undefined) throw new Error(`no file is named before the block at ${index} of ${path}`);
     return { kind: "file", path: named, text };
   });
 }
 
+function isMode(word: string | undefined): word is "before" | "keep" | "restart" {
+  return word === "before" || word === "keep" || word === "restart";
+}
+
 /** What npm tells a script of the project would lead back into the project from elsewhere. */
-const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^npm_(?!config_)/i.test(name)));
+const env = {
+  ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^npm_(?!config_)/i.test(name))),
+  npm_config_prefer_offline: "true",
+  npm_config_audit: "false",
+};
 
 /** Runs commands as a shell does; they end at the first that fails. @returns what they print @throws Error with that */
 export function runToEnd(text: string, cwd: string): string {

@@ -11,6 +11,7 @@ import { Searched } from "./searched.ts";
 import { type RunLimits, runShifter, Shifter } from "./shifter.ts";
 import { Slots } from "./slots.ts";
 import { Source } from "./source.ts";
+import { warningLog } from "./warnings.ts";
 import { Watch } from "./watch.ts";
 
 /** Milliseconds between two looks at whether something is to be saved. */
@@ -68,14 +69,11 @@ export const connector: ConnectorDefinition<Settings> = {
 };
 
 /** @throws Error naming the modules that are not installed */
-async function checkModules({ settings, signal }: Context, launcher: Launcher, limits: RunLimits): Promise<void> {
-  const printed = await runShifter(
-    launcher,
-    limits,
-    ["modules"],
-    redactor({ transmission: {}, connection: {} }),
-    signal,
-  );
+async function checkModules(context: Context, launcher: Launcher, limits: RunLimits): Promise<void> {
+  const { settings, signal, logger } = context;
+  const redact = redactor({ transmission: {}, connection: {} });
+  const onAside = warningLog("all", redact, logger);
+  const printed = await runShifter({ launcher, limits, redact, onAside }, ["modules"], signal);
   const installed = modulesSchema.safeParse(printed);
   const known = Object.keys(installed.data ?? {});
   const missing = Object.keys(settings.modules).filter((name) => !known.includes(moduleOf(name)));
@@ -96,7 +94,9 @@ function sourcesOf(context: Context, launcher: Launcher, limits: RunLimits, metr
   const { settings } = context;
   const allSlots = new Slots(settings.max_concurrent_queries);
   return Object.entries(settings.modules).map(([name, module]: [string, ModuleSettings]) => {
-    const shifter = new Shifter({ launcher, limits, module: name, settings: module, redact: redactor(module) });
+    const redact = redactor(module);
+    const onAside = warningLog(name, redact, context.logger);
+    const shifter = new Shifter({ launcher, limits, module: name, settings: module, redact, onAside });
     context.health.set(name, true);
     return new Source({
       name,

@@ -1,3 +1,4 @@
+import { stripVTControlCharacters } from "node:util";
 import { hideUrlCredentials, looksSecret, printableSample } from "@threatbus/core";
 
 const HIDDEN = "(hidden)";
@@ -5,8 +6,11 @@ const HIDDEN = "(hidden)";
 const SHORTEST = 4;
 const MAX_TEXT = 500;
 
-/** What STIX-Shifter says, without the secrets that it was given, in one line of at most 500 bytes. */
-export type Redact = (text: string) => string;
+/**
+ * What STIX-Shifter says, without the secrets that it was given, in one line: its first 500 bytes, or its last 500
+ * characters. Secrets are hidden before it is cut, as a part of one is no secret that is known.
+ */
+export type Redact = (text: string, end?: "first" | "last") => string;
 
 /** @param settings every text in `transmission` is secret, and in `connection` what has the name of a secret */
 export function redactor(settings: { readonly transmission: unknown; readonly connection: unknown }): Redact {
@@ -15,10 +19,11 @@ export function redactor(settings: { readonly transmission: unknown; readonly co
   collect(settings.connection, false, secrets);
   // The longest first: one may be a part of another.
   const ordered = [...secrets].sort((one, other) => other.length - one.length);
-  return (text) => {
-    let hidden = text;
+  return (text, end = "first") => {
+    let hidden = stripVTControlCharacters(text);
     for (const secret of ordered) hidden = hidden.replaceAll(secret, HIDDEN);
-    return printableSample(hideUrlCredentials(hidden), MAX_TEXT);
+    hidden = hideUrlCredentials(hidden);
+    return printableSample(end === "last" ? hidden.slice(-MAX_TEXT) : hidden, MAX_TEXT);
   };
 }
 
@@ -26,8 +31,9 @@ function collect(value: unknown, isSecret: boolean, into: Set<string>): void {
   if (typeof value === "string") {
     if (!isSecret || value.length < SHORTEST) return;
     into.add(value);
-    // As it stands inside JSON text.
+    // As it stands inside JSON text, and inside a URL.
     into.add(JSON.stringify(value).slice(1, -1));
+    if (value.isWellFormed()) into.add(encodeURIComponent(value));
     return;
   }
   if (typeof value !== "object" || value === null) return;

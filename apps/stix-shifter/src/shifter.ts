@@ -23,13 +23,19 @@ export interface RunLimits {
   readonly maxOutput: number;
 }
 
-export interface ShifterParts {
+/** How STIX-Shifter is run. */
+export interface RunParts {
   readonly launcher: Launcher;
   readonly limits: RunLimits;
+  readonly redact: Redact;
+  /** Hears what it says beside its answer (standard error), such as warnings about certificates, unredacted. */
+  readonly onAside: (text: string) => void;
+}
+
+export interface ShifterParts extends RunParts {
   /** Name of the module, with its dialects if any. */
   readonly module: string;
   readonly settings: ModuleSettings;
-  readonly redact: Redact;
 }
 
 /** How far a query has come. */
@@ -96,8 +102,7 @@ export class Shifter {
   }
 
   async #run<T>(args: readonly string[], schema: z.ZodType<T>, signal: AbortSignal): Promise<T> {
-    const { launcher, limits, redact } = this.#parts;
-    return reply(await runShifter(launcher, limits, args, redact, signal), schema, redact);
+    return reply(await runShifter(this.#parts, args, signal), schema, this.#parts.redact);
   }
 }
 
@@ -107,14 +112,9 @@ function withOptions(connection: Readonly<Record<string, unknown>>): Readonly<Re
 }
 
 /** What STIX-Shifter prints for these arguments. @throws ShifterError; the reason of the signal */
-export async function runShifter(
-  launcher: Launcher,
-  limits: RunLimits,
-  args: readonly string[],
-  redact: Redact,
-  signal: AbortSignal,
-): Promise<unknown> {
-  const { timeout, maxOutput } = limits;
+export async function runShifter(parts: RunParts, args: readonly string[], signal: AbortSignal): Promise<unknown> {
+  const { launcher, redact, onAside } = parts;
+  const { timeout, maxOutput } = parts.limits;
   try {
     const lines: string[] = [];
     let size = 0;
@@ -129,8 +129,9 @@ export async function runShifter(
     const { timedOut, code, killedBy, errorText } = await command.ended;
     signal.throwIfAborted();
     if (timedOut) throw new ShifterError("timeout", `stix-shifter took longer than ${timeout} ms`);
+    if (errorText !== "") onAside(errorText);
     if (code === 0) return JSON.parse(lines.join("\n")) as unknown;
-    const why = redact(errorText.slice(-500));
+    const why = redact(errorText, "last");
     throw new ShifterError("ended", `stix-shifter ended with ${killedBy ?? `code ${code}`}: ${why}`);
   } catch (error) {
     signal.throwIfAborted();

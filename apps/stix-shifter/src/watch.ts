@@ -23,6 +23,8 @@ export class Watch {
   /** Searches by the id of their indicator; an edit may begin while the former one is in work. */
   readonly #running = new Map<string, Set<AbortController>>();
   readonly #pending = new Set<Promise<void>>();
+  /** Waits until one more indicator may be taken. */
+  #onRoom: (() => void) | undefined;
 
   constructor(parts: WatchParts) {
     this.#parts = parts;
@@ -38,11 +40,19 @@ export class Watch {
       for await (const message of messages) {
         if (message.type === "indicator") this.#take(message.object, signal);
         // What cannot be dealt with yet stays with the bus.
-        while (this.#pending.size >= this.#parts.maxPending) await Promise.race(this.#pending);
+        await this.#room();
       }
     } finally {
       await Promise.all(this.#pending);
     }
+  }
+
+  /** Not a race of all that is pending: each race would stay with every search until that ends. */
+  async #room(): Promise<void> {
+    if (this.#pending.size < this.#parts.maxPending) return;
+    await new Promise<void>((resolve) => {
+      this.#onRoom = resolve;
+    });
   }
 
   #take(indicator: Indicator, signal: AbortSignal): void {
@@ -56,7 +66,10 @@ export class Watch {
       .then((isDone) => {
         if (isDone) done();
       })
-      .finally(() => this.#pending.delete(pending));
+      .finally(() => {
+        this.#pending.delete(pending);
+        this.#onRoom?.();
+      });
     this.#pending.add(pending);
   }
 

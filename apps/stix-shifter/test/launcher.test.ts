@@ -45,11 +45,12 @@ test("secrets are hidden in whatever STIX-Shifter says, as text and inside JSON"
     connection: { host: "splunk.example", api_key: "k3y-k3y", options: { timeout: 30 } },
   });
   const told = redact(
-    `splunk.example reader a"b\\c ${JSON.stringify('a"b\\c')} t0k3n k3y-k3y https://u:p@host/ \u001b[31m`,
+    `splunk.example reader a"b\\c ${JSON.stringify('a"b\\c')} t0k3n k3y-k3y https://u:p@host/ \u001b[31mred\u001b[0m\u0007`,
   );
-  assert.equal(
-    told,
-    'splunk.example (hidden) (hidden) "(hidden)" (hidden) (hidden) https://(hidden)@host/ \\u001b[31m',
-  );
+  assert.equal(told, 'splunk.example (hidden) (hidden) "(hidden)" (hidden) (hidden) https://(hidden)@host/ red\\u0007');
   assert.ok(redact("x".repeat(10_000)).length < 600);
+  assert.equal(redact("https://host/?key=a%22b%5Cc"), "https://host/?key=(hidden)");
+  // Where a text is cut must not lie inside a secret: half of one is not found.
+  const long = redact(`${"x".repeat(900)}a"b\\c${"y".repeat(497)}`, "last");
+  assert.ok(!long.includes("c"), long);
 });

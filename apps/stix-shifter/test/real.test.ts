@@ -1,6 +1,7 @@
 /** The connector with the real stix-shifter command, a real bus, and a data source that is a STIX bundle over HTTP. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { globSync, readFileSync, realpathSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -36,11 +37,24 @@ async function realProgram(t: TestContext): Promise<string | undefined> {
   }
 }
 
-/** Serves a bundle to who has the password. */
-async function serveBundle(t: TestContext, objects: readonly unknown[]): Promise<string> {
+/** The command lines of all processes of this machine, as every user of it can read them. */
+function commandLines(): string[] {
+  return globSync("/proc/[0-9]*/cmdline").map((file) => {
+    try {
+      return readFileSync(file, "utf8").replaceAll("\0", " ");
+    } catch {
+      // It has ended meanwhile.
+      return "";
+    }
+  });
+}
+
+/** Serves a bundle to who has the password. @param onRequest called while the command waits for it */
+async function serveBundle(t: TestContext, objects: readonly unknown[], onRequest = () => {}): Promise<string> {
   const bundle = JSON.stringify({ type: "bundle", id: "bundle--11111111-1111-4111-8111-111111111111", objects });
   const expected = `Basic ${Buffer.from(`${USER}:${PASSWORD}`).toString("base64")}`;
   const server = createServer((request, response) => {
+    onRequest();
     const isKnown = request.headers.authorization === expected;
     response.writeHead(isKnown ? 200 : 401, { "content-type": "application/json" }).end(isKnown ? bundle : "{}");
   });
@@ -64,7 +78,14 @@ async function shifterFor(program: string, name: string, module: object): Promis
   assert.ok(settings !== undefined);
   const launcher = await findLauncher(program, false);
   const limits = { timeout: 60_000, maxOutput: 1_000_000 };
-  return new Shifter({ launcher, limits, module: name, settings, redact: redactor(settings) });
+  return new Shifter({
+    launcher,
+    limits,
+    module: name,
+    settings,
+    redact: redactor(settings),
+    onAside: () => undefined,
+  });
 }
 
 test("each step on its own: translation, query, results", { timeout: 300_000 }, async (t) => {
@@ -125,7 +146,9 @@ test("an indicator on the bus comes back as a sighting, with the same id after a
 }, async (t) => {
   const program = await realProgram(t);
   if (program === undefined) return;
-  const url = await serveBundle(t, [observed("198.51.100.3"), observed("198.51.100.4")]);
+  const processes: string[] = [];
+  const look = () => processes.push(...commandLines());
+  const url = await serveBundle(t, [observed("198.51.100.3"), observed("198.51.100.4")], look);
   const threatbus = await startBus(t);
   const platform = await Platform.start(t, threatbus);
   const cwd = await folder(t);
@@ -145,5 +168,6 @@ test("an indicator on the bus comes back as a sighting, with the same id after a
   assert.equal(one?.sighting_of_ref, object.id);
   assert.equal(one?.id, other?.id);
   await second.stop();
-  for (const line of [...first.lines, ...second.lines]) assert.ok(!line.includes(PASSWORD), line);
+  assert.ok(processes.some((line) => line.includes(`run-stix-shifter.py ${realpathSync(program)}`)));
+  for (const line of [...processes, ...first.lines, ...second.lines]) assert.ok(!line.includes(PASSWORD), line);
 });

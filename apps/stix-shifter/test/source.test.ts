@@ -155,6 +155,19 @@ test("credentials are neither in the list of processes nor in what is logged", a
   assert.match(drops.join(), /refused .*\(hidden\)/);
 });
 
+test("what STIX-Shifter warns of, such as certificates that are not checked, is logged once and without secrets", async (t) => {
+  const warns = "urllib3/connectionpool.py:1056: InsecureRequestWarning: Unverified HTTPS request of \u001b[31mreader";
+  const { source, logger, published } = await stubSource(t, {
+    behaviour: { query: [{ warns }], rows: [observed("198.51.100.3")] },
+  });
+  await source.search(INDICATOR, never);
+  await source.search(INDICATOR, never);
+  assert.equal(published.length, 2);
+  const warnings = logger.lines.filter(({ level }) => level === "warn");
+  assert.equal(warnings.length, 1, JSON.stringify(warnings));
+  assert.match(JSON.stringify(warnings), /InsecureRequestWarning: Unverified HTTPS request of \(hidden\) \d+"/);
+});
+
 test("a row found twice is one sighting, and no more are taken than configured", async (t) => {
   const rows = [
     observed("198.51.100.3"),

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { setImmediate } from "node:timers/promises";
 import type { Message, PositionStore, RememberedPosition } from "@threatbus/client";
 import { PositionGate } from "@threatbus/connector";
 import { createMetrics as createRegistry } from "@threatbus/core";
@@ -130,6 +131,33 @@ test("no more indicators are taken than may be pending", async (t) => {
   await eventually("the third", () => searches.length === 3);
   for (const search of searches) search.end();
   await running;
+});
+
+test("5,000 indicators of a snapshot at a slow data source: in order, within the bounds, and the position waits for the first", async (t) => {
+  const most = 1_000;
+  const { run, searches, store, gate, taken } = await start(t, most);
+  const objects = Array.from({ length: 5_000 }, (_, index) => numberedIndicator(index).object);
+  const before = process.memoryUsage().heapUsed;
+  const running = run(...objects);
+  await eventually("as many searches as may be pending", () => searches.length === most);
+  // All but the last of these take their time: the others go through one after the other.
+  for (let index = most - 1; index < objects.length; index += 1) {
+    while (searches.length <= index) await setImmediate();
+    assert.ok(taken() <= index);
+    searches[index]?.end();
+  }
+  // What waits must not pile up on the searches that are under way (some hundred bytes for each pair of them).
+  const grown = process.memoryUsage().heapUsed - before;
+  assert.ok(grown < 200e6, `${grown} bytes`);
+  assert.equal(store.saved, undefined);
+  assert.deepEqual(
+    searches.map(({ indicator }) => indicator.id),
+    objects.map(({ id }) => id),
+  );
+  for (const search of searches) search.end();
+  await running;
+  await gate.settled();
+  assert.equal(store.saved, objects.length);
 });
 
 test("a position is saved when everything before it is done, and not when the connector has to end", async (t) => {

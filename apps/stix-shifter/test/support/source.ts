@@ -11,6 +11,7 @@ import { redactor } from "../../src/redact.ts";
 import { type RunLimits, Shifter } from "../../src/shifter.ts";
 import { Slots } from "../../src/slots.ts";
 import { Source, type SourceContext, type SourceParts } from "../../src/source.ts";
+import { warningLog } from "../../src/warnings.ts";
 import { type Behaviour, type Call, callsIn, DATA_SOURCE, folder, STUB } from "./stub.ts";
 
 /** The quotes have to be hidden in the form of JSON as well. */
@@ -63,11 +64,13 @@ export async function stubSource(t: TestContext, options: SourceOptions = {}): P
   });
   const settings = modules.stub;
   if (settings === undefined) throw new Error("no module");
+  const redact = redactor(settings);
+  const onAside = warningLog("stub", redact, logger);
   const launcher = await findLauncher(STUB, false);
   const limits = { timeout: 30_000, maxOutput: 100_000, ...options.limits };
   const source = new Source({
     name: "stub",
-    shifter: new Shifter({ launcher, limits, module: "stub", settings, redact: redactor(settings) }),
+    shifter: new Shifter({ launcher, limits, module: "stub", settings, redact, onAside }),
     context,
     metrics: createMetrics(createRegistry(), () => 0),
     slots: new Slots(4),

@@ -14,6 +14,7 @@ export type Step =
   | { readonly fails: string }
   | { readonly prints: string; readonly times?: number; readonly code?: number }
   | { readonly hangs: true }
+  | { readonly warns: string }
   | Record<string, never>;
 
 /** Steps by operation, and the rows that a query finds. With `status` the module is an asynchronous one. */
