@@ -59,13 +59,14 @@ async function takeIndicators(subscription: Subscription, holdings: Holdings, fl
 }
 
 function makeHoldings({ settings, drops }: Context): Holdings {
-  const { point_iocs, sids, rule_templates } = settings;
+  const { point_iocs, sids, rule_templates, rule_actions, rule_options, rule_sids } = settings;
   const { network, url } = rule_templates;
   const templates = point_iocs === "rules" ? rule_templates : { network, url };
   return new Holdings({
     book: new RuleBook(),
     iocs: new IocIndex(templates, new Sids(sids.first + SET_SIDS, sids.last)),
     pointIocs: point_iocs !== "off",
+    policy: { actions: rule_actions, options: rule_options, sids: rule_sids },
     reserved: sids,
     note: (reason, count, sample) => drops.note(reason, count, sample),
   });
