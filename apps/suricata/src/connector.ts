@@ -38,7 +38,7 @@ export const connector: ConnectorDefinition<Settings> = {
     // Before Suricata is told anything: what is held, written as it should be.
     await flusher.flush();
     watchHoldings(context, holdings);
-    context.work("files", (signal) => flusher.run(signal));
+    context.work("writer", (signal) => flusher.run(signal));
     context.work("synchroniser", (signal) => synchroniser.run(signal));
     const subscription = context.subscribe("stix2/indicator", { position: gate });
     context.work("indicators", () => takeIndicators(subscription, holdings, flusher));
