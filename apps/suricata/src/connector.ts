@@ -38,7 +38,7 @@ export const connector: ConnectorDefinition<Settings> = {
     // Before Suricata is told anything: what is held, written as it should be.
     await flusher.flush();
     watchHoldings(context, holdings);
-    context.work("files", (signal) => flusher.run(signal));
+    context.work("writer", (signal) => flusher.run(signal));
     context.work("synchroniser", (signal) => synchroniser.run(signal));
     // A run that failed has ended its subscription: the next one has its own.
     context.work("indicators", () =>
@@ -61,13 +61,14 @@ async function takeIndicators(subscription: Subscription, holdings: Holdings, fl
 }
 
 function makeHoldings({ settings, drops }: Context): Holdings {
-  const { point_iocs, sids, rule_templates } = settings;
+  const { point_iocs, sids, rule_templates, rule_actions, rule_options, rule_sids } = settings;
   const { network, url } = rule_templates;
   const templates = point_iocs === "rules" ? rule_templates : { network, url };
   return new Holdings({
     book: new RuleBook(),
     iocs: new IocIndex(templates, new Sids(sids.first + SET_SIDS, sids.last)),
     pointIocs: point_iocs !== "off",
+    policy: { actions: rule_actions, options: rule_options, sids: rule_sids },
     reserved: sids,
     note: (reason, count, sample) => drops.note(reason, count, sample),
   });

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { SET_SIDS } from "./iocs/sets.ts";
 import { DEFAULT_TEMPLATES, fillTemplate, type TemplateKind } from "./iocs/templates.ts";
 import { parseRule } from "./rules/parse.ts";
+import { ACTIONS, RISKY_OPTIONS } from "./rules/policy.ts";
 
 const path = z.string().min(1).max(4_096);
 const SAMPLES: Readonly<Record<TemplateKind, string>> = {
@@ -35,13 +36,21 @@ const ruleTemplates = z.strictObject({
   url: templates("url", "one URL"),
 });
 
-const sid = z.int().min(1).max(4_294_967_294);
+const MAX_SID = 4_294_967_294;
+const sid = z.int().min(1).max(MAX_SID);
 const sids = z
   .strictObject({
     first: sid.default(1_500_000).describe("First sid for rules that this program makes itself."),
     last: sid.default(1_999_999).describe("Last sid for rules that this program makes itself."),
   })
   .refine(({ first, last }) => last - first >= SET_SIDS + 8, "expected last to be at least 24 more than first");
+
+const ruleSids = z
+  .strictObject({
+    first: sid.default(1).describe("First sid that a rule of an indicator may have."),
+    last: sid.default(MAX_SID).describe("Last sid that a rule of an indicator may have."),
+  })
+  .refine(({ first, last }) => last >= first, "expected last to be first or more");
 
 const eve = z.strictObject({
   file: path.describe("Log file of Suricata's `eve-log` output, with the type `alert` in it."),
@@ -84,6 +93,20 @@ export const settingsSchema = z.strictObject({
     .default("auto")
     .describe("How Suricata is told to reload; `auto`: over the socket, and with suricatasc where that fails."),
   suricatasc: path.default("suricatasc").describe("Suricata's own client for its command socket."),
+  rule_actions: z
+    .array(z.enum(ACTIONS))
+    .min(1)
+    .default(["alert"])
+    .describe(
+      "Actions that rules of indicators may have. Everybody who may publish indicators writes such rules: `pass` makes Suricata blind, `drop` and `reject` stop traffic. suricata-threatbus took all of them.",
+    ),
+  rule_options: z
+    .array(z.enum(RISKY_OPTIONS))
+    .default([])
+    .describe(
+      "Options that rules of indicators may have although they do more than look at traffic: run scripts, read or write files of the sensor (`dataset`: those with `load`, `save` or `state`), change packets, have Suricata look away. Rules with others of these are refused.",
+    ),
+  rule_sids: ruleSids.prefault({}),
   point_iocs: z
     .preprocess((value) => (value === false ? "off" : value), z.enum(["off", "datasets", "rules"]))
     .default("off")

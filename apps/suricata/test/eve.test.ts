@@ -1,6 +1,6 @@
 /** From lines of eve.json to sightings. The events are as Suricata 7.0.10 writes them. */
 import assert from "node:assert/strict";
-import { appendFile, copyFile, rename, truncate, writeFile } from "node:fs/promises";
+import { appendFile, copyFile, rename, stat, truncate, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { parseStixObject } from "@threatbus/stix";
@@ -15,7 +15,7 @@ import { Sids } from "../src/iocs/sids.ts";
 import { RuleBook } from "../src/rules/rule-book.ts";
 import { Holdings } from "../src/state/holdings.ts";
 import { folder } from "./support/programs.ts";
-import { idOf, pointIndicator, ruleIndicator, ruleText } from "./support/samples.ts";
+import { EVERYTHING, idOf, pointIndicator, ruleIndicator, ruleText } from "./support/samples.ts";
 
 const FIRST = 1_000;
 const SHA256 = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
@@ -38,6 +38,7 @@ function makeMatcher() {
     book: new RuleBook(),
     iocs: new IocIndex({}, new Sids(FIRST + 16, FIRST + 100)),
     pointIocs: true,
+    policy: EVERYTHING,
     reserved: { first: FIRST, last: FIRST + 100 },
     note: (reason) => assert.fail(reason),
   });
@@ -78,21 +79,28 @@ test("an alert is of the indicator whose rule or whose value it was", () => {
 });
 
 test("lines that are no alert of ours are counted by what they are", () => {
-  const { matcher, outcomes } = makeMatcher();
+  const { holdings, matcher, outcomes } = makeMatcher();
+  holdings.apply(pointIndicator(1, "ipv4-addr:value", "198.51.100.3"));
   const lines = [
     '{"timestamp":"2024-06-10T06:13:20.128220+0000","event_type":"dns","dns":{"rrname":"alert"}}',
     alert(2_000_001),
     alert(1, { alert: { gid: 3, signature_id: FIRST } }),
     alert(FIRST + 2, { dns: "nonsense" }),
+    alert(FIRST, { src_ip: "fe80::1%eth0" }),
     alert(FIRST, { timestamp: "yesterday" }),
     '{"event_type":"alert","alert":{"signature_id":"1"},"timestamp":1}',
     '{"event_type":"alert"',
     "[]",
     "\u0000\u0000",
+    // JSON.parse takes it, what walks over it does not.
+    alert(FIRST, { deep: 0, dest_ip: "198.51.100.3" }).replace(
+      '"deep":0',
+      `"deep":${"[".repeat(200_000)}${"]".repeat(200_000)}`,
+    ),
   ];
   for (const line of lines) assert.deepEqual(matcher.matches(line), [], line);
-  const bad = Array.from({ length: 5 }, () => "unreadable");
-  assert.deepEqual(outcomes, ["no_alert", "foreign", "foreign", "unmatched", ...bad]);
+  const bad = Array.from({ length: 6 }, () => "unreadable");
+  assert.deepEqual(outcomes, ["no_alert", "foreign", "foreign", "unmatched", "unmatched", ...bad]);
 });
 
 test("times of events with any zone", () => {
@@ -230,6 +238,35 @@ test("after a restart it goes on where it was, also in a file that has another n
   assert.deepEqual(await second.read(), ["c"]);
   const third = open(position && { ...position, head: Buffer.from("gone").toString("base64") });
   assert.deepEqual(await third.read(), ["c"]);
+  assert.deepEqual(notes, ["log_lost"]);
+});
+
+test("files that were rotated in one tick of the clock are read once each, compressed ones not at all", async (t) => {
+  const { path, open, notes } = await log(t);
+  const first = open();
+  await writeFile(path, "a\n");
+  await first.read();
+  const { position } = first;
+  await rename(path, `${path}.2`);
+  await writeFile(`${path}.1`, "b\n");
+  await writeFile(`${path}.3.gz`, "compressed\n");
+  await writeFile(path, "c\n");
+  const time = new Date();
+  for (const name of [`${path}.2`, `${path}.1`, `${path}.3.gz`]) await utimes(name, time, time);
+  await utimes(path, time, new Date(time.getTime() + 1_000));
+  const tail = open(position);
+  const lines: string[] = [];
+  for (let round = 0; round < 6; round++) lines.push(...(await tail.read()));
+  assert.deepEqual(lines, ["b", "c"]);
+  assert.deepEqual(notes, []);
+});
+
+test("a new log that has the inode of an old one is read from its start", async (t) => {
+  const { path, open, notes } = await log(t);
+  await writeFile(path, "new line\n");
+  const { ino } = await stat(path);
+  const tail = open({ inode: String(ino), offset: 4, head: Buffer.from("old\n").toString("base64") });
+  assert.deepEqual(await tail.read(), ["new line"]);
   assert.deepEqual(notes, ["log_lost"]);
 });
 

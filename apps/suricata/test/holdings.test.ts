@@ -14,7 +14,7 @@ import { Flusher } from "../src/state/flusher.ts";
 import { Holdings } from "../src/state/holdings.ts";
 import { Journal } from "../src/state/journal.ts";
 import { folder } from "./support/programs.ts";
-import { idOf, pointIndicator, ruleIndicator, ruleText } from "./support/samples.ts";
+import { EVERYTHING, idOf, pointIndicator, ruleIndicator, ruleText } from "./support/samples.ts";
 
 const FIRST = 1_000;
 
@@ -25,6 +25,7 @@ async function makeHoldings(cwd: string, mode: "off" | "datasets" | "rules" = "d
     book: new RuleBook(),
     iocs: new IocIndex(mode === "rules" ? DEFAULT_TEMPLATES : { network, url }, new Sids(FIRST + 16, last)),
     pointIocs: mode !== "off",
+    policy: { ...EVERYTHING, actions: ["alert"], options: [] },
     reserved: { first: FIRST, last },
     note: (reason) => notes.push(reason),
   });
@@ -133,6 +134,23 @@ test("older states, other types, unreadable and reserved rules change nothing; R
   assert.equal(holdings.size, 0);
 });
 
+test("a rule that may not do what it does is left out, also when it was taken earlier", async (t) => {
+  const { take, holdings, notes } = await makeHoldings(await folder(t));
+  take(ruleIndicator(1, ruleText(1)), ruleIndicator(2, `${ruleText(2)}\npass ip any any -> any any (sid:3;)`));
+  take(ruleIndicator(1, ruleText(1, 2).replace("alert", "drop"), { modified: "2024-01-02T00:00:00.000Z" }));
+  assert.deepEqual(
+    Array.from(holdings.book.used(), ({ sid, rev }) => [sid, rev]),
+    [
+      [1, 1],
+      [2, 1],
+    ],
+  );
+  const lua = ruleText(4).replace("nocase;", "lua:x.lua;");
+  holdings.restore({ id: idOf(4), modified: "2024-01-01T00:00:00.000Z", pattern: lua });
+  assert.equal(holdings.book.owner("1:4"), undefined);
+  assert.deepEqual(notes, ["rule_refused", "rule_refused", "rule_refused"]);
+});
+
 test("a value that two indicators have stays until the last of them goes", async (t) => {
   const { take, flusher, list, written } = await makeHoldings(await folder(t));
   take(
@@ -182,6 +200,17 @@ test("when the sids are used up the rest is told, and one that is given back is 
     pointIndicator(2, "domain-name:value", "b.example"),
   );
   assert.deepEqual(holdings.iocs.bySid(FIRST + 16)?.ioc.value, "b.example");
+});
+
+test("one that gets no sids any more leaves its dataset", async (t) => {
+  const { take, flusher, holdings, list, written } = await makeHoldings(await folder(t), "datasets", FIRST + 16);
+  take(pointIndicator(1, "url:value", "http://a.example/"), pointIndicator(2, "ipv4-addr:value", "198.51.100.3"));
+  await flusher.flush();
+  take(pointIndicator(2, "url:value", "http://b.example/"));
+  await flusher.flush();
+  assert.equal(holdings.size, 1);
+  assert.equal(await list("threatbus-ip"), "");
+  assert.equal(written.at(-1)?.sets.length, 1);
 });
 
 test("a disk that refuses is tried again, the position waits, and nothing is lost", async (t) => {

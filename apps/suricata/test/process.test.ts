@@ -1,6 +1,6 @@
 /** The program with a real bus, and Suricata's socket as a stand-in; killed in the middle. */
 import assert from "node:assert/strict";
-import { appendFile, readFile, writeFile } from "node:fs/promises";
+import { appendFile, mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
 import { eventually } from "@threatbus/testkit";
@@ -14,6 +14,25 @@ function alert(sid: number, at: number, members: object = {}): string {
   const event = { timestamp, event_type: "alert", alert: { gid: 1, signature_id: sid }, ...members };
   return `${JSON.stringify(event)}\n`;
 }
+
+test("a rule file that cannot be written shows in the health, until it can", async (t) => {
+  const cwd = await folder(t);
+  const suricata = new StandIn({ path: join(cwd, "command.socket") });
+  await suricata.listen();
+  t.after(() => suricata.close());
+  const rulesFile = join(cwd, "rules", "threatbus.rules");
+  const connector = await startConnector(t, cwd, {
+    threatbus: "127.0.0.1:1",
+    socket: join(cwd, "command.socket"),
+    rules_file: rulesFile,
+  });
+  const files = async () => (await connector.health()).parts.files;
+  await eventually("it is told", async () => (await files())?.ok === false);
+  assert.match((await files())?.detail ?? "", /ENOENT/);
+  await mkdir(join(cwd, "rules"));
+  await eventually("it is written", async () => (await files())?.ok === true);
+  assert.match(await readFile(rulesFile, "utf8"), /^# threatbus: begin/);
+});
 
 test("rules, datasets, alerts, and kill -9 in between", { timeout: 120_000 }, async (t) => {
   const cwd = await folder(t);

@@ -116,7 +116,18 @@ test("while the socket is missing nothing is forgotten, and the health says so",
   await suricata.listen();
   await eventually("everything is loaded", () => !synchroniser.pending);
   assert.equal(suricata.reloads, 1);
-  assert.deepEqual(suricata.commands("dataset-add"), [], "the reload has brought it");
+});
+
+test("a reload brings the changes that were in the files when it began, and any number of them", async (t) => {
+  const suricata = await standIn(t);
+  const { synchroniser, outcomes } = synchronise(t, { socket: suricata.path });
+  synchroniser.changed({ reload: false, sets: [change("add", "ip", "198.51.100.3")] });
+  await eventually("everything is loaded", () => !synchroniser.pending);
+  assert.deepEqual(suricata.commands("dataset-add"), []);
+  const many = Array.from({ length: 50_001 }, (_, at) => change("add", "ip", `10.${at >> 16}.${at >> 8}.${at}`));
+  synchroniser.changed({ reload: false, sets: many });
+  await eventually("loaded again", () => outcomes.length === 2 && !synchroniser.pending);
+  assert.deepEqual(suricata.commands("dataset-add"), [], "not one by one");
 });
 
 test("a Suricata that goes away in the middle is told again", async (t) => {

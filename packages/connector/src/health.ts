@@ -40,8 +40,12 @@ export class Health {
   }
 
   report(): HealthReport {
-    const parts = Object.fromEntries([...this.#parts, ...this.#extra.flatMap((read) => [...read()])]);
-    const status = Object.values(parts).every(({ ok }) => ok) ? "ok" : "failing";
-    return { status, parts };
+    const parts = new Map(this.#parts);
+    for (const [part, state] of this.#extra.flatMap((read) => [...read()])) {
+      // A part and a worker may have one name: what fails is not to be hidden by what works.
+      if (parts.get(part)?.ok !== false) parts.set(part, state);
+    }
+    const status = [...parts.values()].every(({ ok }) => ok) ? "ok" : "failing";
+    return { status, parts: Object.fromEntries(parts) };
   }
 }

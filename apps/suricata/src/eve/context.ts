@@ -10,12 +10,12 @@ export function boundedContext(event: Readonly<Record<string, unknown>>, maxByte
     .filter(([name]) => !LEFT_OUT.has(name))
     .map(([name, value]) => ({ name, value, bytes: Buffer.byteLength(JSON.stringify(value) ?? "") + name.length + 4 }));
   let size = members.reduce((sum, { bytes }) => sum + bytes, 2);
-  const leftOut: string[] = [];
+  const leftOut = new Set<string>();
   for (const member of [...members].sort((a, b) => b.bytes - a.bytes)) {
     if (size <= maxBytes) break;
-    leftOut.push(member.name);
+    leftOut.add(member.name);
     size -= member.bytes;
   }
-  const kept = members.filter(({ name }) => !leftOut.includes(name)).map(({ name, value }) => [name, value]);
-  return { ...Object.fromEntries(kept), ...(leftOut.length === 0 ? {} : { x_left_out: leftOut.slice(0, 20) }) };
+  const kept = members.filter(({ name }) => !leftOut.has(name)).map(({ name, value }) => [name, value]);
+  return { ...Object.fromEntries(kept), ...(leftOut.size === 0 ? {} : { x_left_out: [...leftOut].slice(0, 20) }) };
 }

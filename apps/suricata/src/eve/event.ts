@@ -54,7 +54,9 @@ export function valuesIn(event: AlertEvent, kind: IocKind): string[] {
   const { dns, tls, http, files = [], fileinfo } = seenSchema.parse(event);
   switch (kind) {
     case "ip":
-      return present([event.dest_ip, event.src_ip]).map((text) => (isIP(text) === 6 ? canonical6(text) : text));
+      return present([event.dest_ip, event.src_ip]).map((text) =>
+        isIP(text) === 6 && !text.includes("%") ? canonical6(text) : text,
+      );
     case "domain": {
       const asked = [dns?.rrname, ...[...(dns?.query ?? []), ...(dns?.queries ?? [])].map(({ rrname }) => rrname)];
       return present([...asked, tls?.sni, http?.hostname]).map((name) => name.toLowerCase().replace(/\.$/, ""));

@@ -40,6 +40,17 @@ export class Matcher {
   }
 
   matches(line: string): Match[] {
+    try {
+      return this.#matches(line);
+    } catch {
+      // Nothing in a line may keep those behind it, which an error here would do for good: JSON that can be read but
+      // is nested too deeply to be walked over.
+      this.#parts.onLine("unreadable", line);
+      return [];
+    }
+  }
+
+  #matches(line: string): Match[] {
     const event = readAlert(line);
     const micros = typeof event === "object" ? eveMicros(event.timestamp) : undefined;
     if (typeof event !== "object" || micros === undefined) {
@@ -47,14 +58,17 @@ export class Matcher {
       return [];
     }
     const found = this.#indicators(event);
-    this.#parts.onLine(found === undefined ? "foreign" : found.length === 0 ? "unmatched" : "sighting", line);
-    if (found === undefined || found.length === 0) return [];
+    if (found === undefined || found.length === 0) {
+      this.#parts.onLine(found === undefined ? "foreign" : "unmatched", line);
+      return [];
+    }
     const common = {
       micros: Number(micros),
       seen: formatTimestamp(micros, "millisecond"),
       key: createHash("sha256").update(line).digest("base64url"),
       context: boundedContext(event, this.#parts.contextBytes),
     };
+    this.#parts.onLine("sighting", line);
     return found.map((one) => ({ ...common, ...one }));
   }
 

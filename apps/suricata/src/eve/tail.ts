@@ -24,6 +24,7 @@ export interface TailOptions {
 const CHUNK = 1024 * 1024;
 const HEAD_BYTES = 256;
 const LINE_FEED = 0x0a;
+const COMPRESSED = /\.(?:gz|bz2|xz|zst|lz4)$/;
 
 interface Opened {
   readonly file: FileHandle;
@@ -48,6 +49,8 @@ export class Tail {
   #skipsFirst: boolean;
   /** The file has been replaced: what it still has is the last of it. */
   #leaving = false;
+  /** Inodes of the files last left that were all written to at one time, as far as the clock of the file system tells. */
+  #left = { mtimeMs: 0, inodes: new Set<string>() };
 
   constructor(options: TailOptions, position: TailPosition | undefined) {
     this.#options = options;
@@ -126,7 +129,13 @@ export class Tail {
     const { mtimeMs } = await current.file.stat();
     await current.file.close();
     this.#leaving = false;
-    const newer = (await this.#files()).filter((file) => file.inode !== current.inode && file.mtimeMs >= mtimeMs);
+    if (this.#left.mtimeMs !== mtimeMs) this.#left = { mtimeMs, inodes: new Set() };
+    const { inodes } = this.#left;
+    inodes.add(current.inode);
+    const files = await this.#files();
+    const newer = files.filter(
+      (file) => file.mtimeMs > mtimeMs || (file.mtimeMs === mtimeMs && !inodes.has(file.inode)),
+    );
     newer.sort((a, b) => a.mtimeMs - b.mtimeMs);
     this.#current = await begin(newer[0]?.path ?? this.#options.path, 0);
     this.#position = undefined;
@@ -165,7 +174,7 @@ export class Tail {
   async #files(): Promise<{ readonly path: string; readonly inode: string; readonly mtimeMs: number }[]> {
     const folder = dirname(this.#options.path);
     const names = await readdir(folder).catch(() => []);
-    const own = names.filter((name) => name.startsWith(basename(this.#options.path)));
+    const own = names.filter((name) => name.startsWith(basename(this.#options.path)) && !COMPRESSED.test(name));
     const files = own.map(async (name) => {
       const path = join(folder, name);
       const found = await stat(path).catch(() => undefined);

@@ -17,6 +17,8 @@ export interface IndexedIoc {
 export interface IndexChange {
   readonly appeared?: IndexedIoc;
   readonly vanished?: IndexedIoc;
+  /** No sids were left for the rules of the new one: the indicator has none now. */
+  readonly full?: true;
 }
 
 /** The point IoCs of all indicators, by value and by the sids of their rules. */
@@ -40,15 +42,14 @@ export class IocIndex {
   /**
    * Gives an indicator its IoC, instead of the one it had.
    * @param sids those of an earlier run
-   * @returns undefined when no sids are left for its rules
    */
-  set(indicator: string, ioc: Ioc, sids?: readonly number[]): IndexChange | undefined {
+  set(indicator: string, ioc: Ioc, sids?: readonly number[]): IndexChange {
     const old = this.#ofIndicator.get(indicator);
     if (old !== undefined && iocKey(old.ioc) === iocKey(ioc)) return {};
     const removed = this.remove(indicator);
     const known = this.#entries.get(iocKey(ioc));
     const entry = known ?? this.#enter(ioc, sids);
-    if (entry === undefined) return undefined;
+    if (entry === undefined) return { ...removed, full: true };
     entry.indicators.add(indicator);
     this.#ofIndicator.set(indicator, entry);
     return known === undefined ? { ...removed, appeared: entry } : removed;

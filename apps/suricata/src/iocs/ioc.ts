@@ -24,6 +24,8 @@ const DOMAIN = /^(?=.{1,253}$)[a-z0-9_](?:[a-z0-9_-]{0,62})(?:\.[a-z0-9_](?:[a-z
 const HEX = /^[0-9a-f]+$/;
 /** Bytes. Written in hex throughout it still fits into a rule, which Suricata reads up to 8 KiB. */
 const MAX_PATH = 1_500;
+/** Fewest bits of a network: one that is wider is a mistake, and has Suricata alert on everything. */
+const WIDEST = { 4: 8, 6: 16 } as const;
 
 /** The point IoC of a STIX pattern; undefined where it is none, or one that Suricata has no keyword for. */
 export function iocOf({ pattern_type, pattern }: Pick<Indicator, "pattern_type" | "pattern">): Ioc | undefined {
@@ -49,12 +51,12 @@ function address(text: string, version: 4 | 6): Ioc | undefined {
   const value = version === 6 ? canonical6(host) : host;
   const all = version === 4 ? 32 : 128;
   if (bits === undefined || bits === String(all)) return { kind: "ip", value };
-  return /^\d{1,3}$/.test(bits) && Number(bits) < all
-    ? { kind: "network", value: `${value}/${Number(bits)}` }
-    : undefined;
+  const size = /^\d{1,3}$/.test(bits) ? Number(bits) : -1;
+  if (size < WIDEST[version] || size >= all) return undefined;
+  return { kind: "network", value: `${value}/${size}` };
 }
 
-/** RFC 5952, so that two spellings of an address are one. */
+/** RFC 5952, so that two spellings of an address are one. @param text an address without a zone */
 export function canonical6(text: string): string {
   return new URL(`http://[${text}]`).hostname.slice(1, -1);
 }

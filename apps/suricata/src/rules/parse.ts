@@ -80,6 +80,11 @@ export function parseRule(line: string): Rule | RuleError {
   return { gid, sid, rev, msg: unquote(valuesOf(options, "msg")[0] ?? ""), text };
 }
 
+/** Keyword (lower case) and value of each option of a rule. */
+export function optionsOf({ text }: Rule): readonly (readonly [string, string])[] {
+  return splitOptions(text.slice(text.indexOf("(") + 1, -1)) ?? [];
+}
+
 /** Keyword (lower case) and value of each option; undefined where the last one has no semicolon. */
 function splitOptions(text: string): [string, string][] | undefined {
   const options: [string, string][] = [];

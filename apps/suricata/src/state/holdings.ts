@@ -2,6 +2,7 @@ import { type Indicator, timestampMicros } from "@threatbus/stix";
 import { type Ioc, iocOf } from "../iocs/ioc.ts";
 import type { IndexChange, IocIndex } from "../iocs/ioc-index.ts";
 import { parseRules, type Rule } from "../rules/parse.ts";
+import { type RulePolicy, refusalOf } from "../rules/policy.ts";
 import type { RuleBook } from "../rules/rule-book.ts";
 import type { IndicatorRecord } from "./record.ts";
 
@@ -20,6 +21,8 @@ export interface HoldingsParts {
   readonly iocs: IocIndex;
   /** Whether STIX point IoCs are wanted too. */
   readonly pointIocs: boolean;
+  /** What the rules of indicators may do. */
+  readonly policy: RulePolicy;
   /** Sids that only rules of this program have. */
   readonly reserved: { readonly first: number; readonly last: number };
   readonly note: Note;
@@ -96,19 +99,21 @@ export class Holdings {
     for (const { reason, text } of errors) this.#parts.note(reason, 1, `${id} ${text}`);
     if (rules.length === 0 && errors.length === 0) this.#parts.note("rule_unreadable", 1, `${id} ${pattern}`);
     const { first, last } = this.#parts.reserved;
-    return rules.filter(({ sid, text }) => {
-      const taken = this.#parts.pointIocs && sid >= first && sid <= last;
-      if (taken) this.#parts.note("sid_reserved", 1, `${id} ${text}`);
-      return !taken;
+    return rules.filter((rule) => {
+      const refusal = refusalOf(rule, this.#parts.policy);
+      if (refusal !== undefined) this.#parts.note("rule_refused", 1, `${id} ${refusal}: ${rule.text}`);
+      const taken = this.#parts.pointIocs && rule.sid >= first && rule.sid <= last;
+      if (taken) this.#parts.note("sid_reserved", 1, `${id} ${rule.text}`);
+      return refusal === undefined && !taken;
     });
   }
 
   #holdIoc(id: string, modified: string, ioc: Ioc, sids?: readonly number[]): Change | undefined {
     const change = this.iocs.set(id, ioc, sids);
     const rules = this.book.remove(id);
-    if (change === undefined) {
+    if (change.full) {
       this.#parts.note("no_sid_left", 1, `${id} ${ioc.value}`);
-      return this.#forget(id);
+      return this.#records.delete(id) ? { record: { id, removed: true }, rules, ...change } : undefined;
     }
     const record = { id, modified, ioc, sids: [...(this.iocs.of(id)?.sids ?? [])] };
     this.#records.set(id, record);

@@ -51,6 +51,7 @@ export class Journal {
     if (records.length === 0) return;
     const text = records.map((record) => `${JSON.stringify(record)}\n`).join("");
     const file = await open(this.#path, "a", 0o640);
+    const { size } = await file.stat();
     try {
       const start = this.#torn ? "\n" : "";
       this.#torn = true;
@@ -58,6 +59,10 @@ export class Journal {
       await file.datasync();
       this.#torn = false;
       this.#lines += records.length;
+    } catch (error) {
+      // On a full disk what was begun would take the room of the next attempt.
+      await file.truncate(size).catch(() => undefined);
+      throw error;
     } finally {
       await file.close();
     }

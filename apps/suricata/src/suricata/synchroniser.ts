@@ -55,7 +55,10 @@ export class Synchroniser {
 
   changed({ reload: needed, sets }: { readonly reload: boolean; readonly sets: readonly SetChange[] }): void {
     for (const change of sets) this.#changes.set(`${change.set.name} ${change.value}`, change);
-    if (needed || this.#changes.size > MAX_CHANGES || this.#parts.reloadWith === "suricatasc") this.#written += 1;
+    const isMuch = this.#changes.size > MAX_CHANGES;
+    // The reload brings them; kept while Suricata is away they would only grow.
+    if (isMuch) this.#changes.clear();
+    if (needed || isMuch || this.#parts.reloadWith === "suricatasc") this.#written += 1;
     this.#wake.set();
   }
 

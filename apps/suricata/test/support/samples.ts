@@ -2,6 +2,14 @@
 import type { Indicator } from "@threatbus/stix";
 import { indicator } from "@threatbus/testkit";
 import { parseRule, type Rule } from "../../src/rules/parse.ts";
+import { ACTIONS, RISKY_OPTIONS, type RulePolicy } from "../../src/rules/policy.ts";
+
+/** Rules may do what they like. */
+export const EVERYTHING: RulePolicy = {
+  actions: ACTIONS,
+  options: RISKY_OPTIONS,
+  sids: { first: 1, last: 4_294_967_294 },
+};
 
 export function ruleText(sid: number, rev = 1, value = `evil${sid}.example`): string {
   return `alert dns any any -> any any (msg:"TB ${value}"; dns.query; content:"${value}"; nocase; sid:${sid}; rev:${rev};)`;
