@@ -114,7 +114,10 @@ function kindOfStatus(status: number | undefined): FailureKind {
 /** A reply without an answer of GraphQL: of a proxy, of another program, or of OpenCTI when it starts. */
 export function errorOfStatus(status: number, contentType: string): OpenctiError {
   const what = `HTTP ${status} with ${contentType || "no content type"} instead of an answer of GraphQL`;
-  if (status === 401 || status === 403) return new OpenctiError("credentials", `HTTP_${status}`, what);
+  if (status === 401) return new OpenctiError("credentials", "HTTP_401", what);
+  // Not OpenCTI's own: a filter in front of it, which may dislike just this object.
+  if (status === 403)
+    return new OpenctiError("unreachable", "HTTP_403", `${what}: something in front of OpenCTI forbids it`);
   if (status === 413) return new OpenctiError("refused", "HTTP_413", `${what}: the object is too large`);
   const hint = status < 500 && status !== 429 ? "; is the address of OpenCTI right?" : "";
   return new OpenctiError("unreachable", `HTTP_${status}`, what + hint);
