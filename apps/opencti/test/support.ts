@@ -40,6 +40,9 @@ export interface ReaderOptions {
   readonly streamId?: string;
   readonly importFrom?: Date;
   readonly token?: string;
+  /** Address of OpenCTI, where it is not the stand-in's own, and how it is spoken to. */
+  readonly url?: string;
+  readonly agent?: Agent;
 }
 
 /** Reads a stream as the connector does. */
@@ -57,16 +60,17 @@ export class Reader {
   health: { readonly connected: boolean; readonly detail: string } = { connected: false, detail: "" };
   readonly state: StateFile;
   readonly #end = new AbortController();
-  readonly #agent = new Agent();
+  readonly #agent: Agent;
   readonly #running: Promise<void>;
 
   constructor(opencti: OpenctiStandIn, folder: string, options: ReaderOptions) {
+    this.#agent = options.agent ?? new Agent();
     this.state = new StateFile(join(folder, "opencti.db"));
     this.request = new ImportRequest(join(folder, "import.request"));
     const inbound = this.#inbound(options);
     const follow: FollowOptions = {
       request: {
-        url: `${opencti.url}/stream/${options.streamId ?? "live"}`,
+        url: `${options.url ?? opencti.url}/stream/${options.streamId ?? "live"}`,
         token: options.token ?? TOKEN,
         listenDelete: true,
         noDependencies: true,

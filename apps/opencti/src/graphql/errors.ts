@@ -1,4 +1,4 @@
-import { messageOf } from "@threatbus/core";
+import { connectionFailure } from "../connection-failure.ts";
 
 /**
  * What is to be done about a failure (spec of OpenCTI's GraphQL, table of error codes):
@@ -125,11 +125,5 @@ export function errorOfStatus(status: number, contentType: string): OpenctiError
 
 /** No reply at all. */
 export function noAnswer(cause: unknown): OpenctiError {
-  return new OpenctiError("unreachable", "NO_ANSWER", `no answer from OpenCTI: ${reasonOf(cause)}`, cause);
-}
-
-/** A failed connection to several addresses has its reasons in a list, and no message. */
-function reasonOf(cause: unknown): string {
-  if (cause instanceof AggregateError && cause.message === "") return cause.errors.map(messageOf).join(", ");
-  return messageOf(cause);
+  return new OpenctiError("unreachable", "NO_ANSWER", `no answer from OpenCTI: ${connectionFailure(cause)}`, cause);
 }
