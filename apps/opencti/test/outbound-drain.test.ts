@@ -217,7 +217,7 @@ describe("OpenCTI fails", () => {
     site.start(remote.delivery);
     await site.put(once(1), once(2));
     await eventually("it is said", () => site.states.some(({ ok }) => !ok));
-    assert.match(site.states.find(({ ok }) => !ok)?.detail ?? "", /logged in/);
+    assert.match(site.states.find(({ ok }) => !ok)?.detail ?? "", /logged in.*opencti\.token/);
     remote.state.users.push(...users);
     await drained(site);
     assert.equal(remote.sightings().length, 2);

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { eventually } from "@threatbus/testkit";
+import { OpenctiError } from "../src/graphql/index.ts";
 import { openctiIndicator } from "./stand-in/indicators.ts";
 import type { OpenctiStandIn } from "./stand-in/server.ts";
 import { closedGate, type Reader, startReader, startStandIn, temporaryFolder } from "./support.ts";
@@ -154,6 +155,16 @@ test("a refusal is asked about once a minute, and told apart by what OpenCTI kno
     assert.match(reader.health.detail, expected);
     assert.equal(await reader.stop(), undefined);
   }
+});
+
+test("a token that is refused before the stream is opened is asked about once a minute, too", async (t) => {
+  const opencti = await startStandIn(t);
+  const prepare = () => Promise.reject(new OpenctiError("credentials", "AUTH_REQUIRED", "who are you?"));
+  const reader = await startReader(t, opencti, { prepare });
+  await eventually("refused twice", () => reader.pauses.length >= 2);
+  assert.deepEqual(reader.pauses.slice(0, 2), [60_000, 60_000]);
+  assert.deepEqual(reader.health, { connected: false, detail: "who are you?" });
+  assert.deepEqual(opencti.requests, []);
 });
 
 test("a page instead of a stream is told as what it is", async (t) => {

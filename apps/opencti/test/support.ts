@@ -33,6 +33,7 @@ export interface ReaderOptions {
   /** Where its state is; default: a new folder. */
   readonly folder?: string;
   readonly access?: AccessCheck;
+  readonly prepare?: NonNullable<FollowOptions["prepare"]>;
   readonly maxFrameBytes?: number;
   readonly silence?: number;
   /** Stands for the bus. */
@@ -91,6 +92,7 @@ export class Reader {
       importBegun: () => this.request.done(),
       importWanted: (signal) => this.request.wanted(signal),
       ...(options.access === undefined ? {} : { access: options.access }),
+      ...(options.prepare === undefined ? {} : { prepare: options.prepare }),
       // Pauses are recorded, and short.
       wait: async (milliseconds, signal) => {
         this.pauses.push(milliseconds);
