@@ -8,7 +8,7 @@ export interface EventOrigin {
 export interface LoopsOptions {
   /** Milliseconds for which something is remembered; default one hour. */
   readonly ttl?: number;
-  /** How many of each kind are remembered; default 50,000. */
+  /** How many are remembered; default 50,000. */
   readonly limit?: number;
   /** Milliseconds; only differences matter. */
   readonly now?: () => number;
@@ -18,20 +18,18 @@ export interface LoopsOptions {
 
 /**
  * What keeps an indicator from going round between OpenCTI and the bus: what the connector writes to one of them comes
- * back from it. Both directions ask here.
+ * back from it. Both directions ask here. What was written to OpenCTI is known by its user, in a replay by its creators,
+ * and not by its pattern: an analyst's change of it soon after is news.
  */
 export class Loops {
   /** Id of the user whose token this connector has; undefined until OpenCTI has told it. */
   ownUserId: string | undefined;
   readonly #published: RecentKeys;
-  readonly #written: RecentKeys;
-
   readonly #known: NonNullable<LoopsOptions["known"]>;
 
   constructor(options: LoopsOptions = {}) {
     this.#known = options.known ?? (() => false);
     this.#published = new RecentKeys(options);
-    this.#written = new RecentKeys(options);
   }
 
   /** Whether an event of the stream is the echo of what this connector wrote to OpenCTI. */
@@ -47,16 +45,6 @@ export class Loops {
   /** Whether a message of the bus is one that this connector published. */
   wasPublished(id: string, modified: string): boolean {
     return this.#published.has(`${id} ${modified}`) || this.#known(id, modified);
-  }
-
-  /** An indicator with this pattern goes from the bus to OpenCTI. */
-  wrote(pattern: string): void {
-    this.#written.add(pattern);
-  }
-
-  /** Whether this connector wrote an indicator with this pattern to OpenCTI. */
-  wasWritten(pattern: string): boolean {
-    return this.#written.has(pattern);
   }
 }
 

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { test } from "node:test";
 import { createParser } from "eventsource-parser";
 import { type Frame, FrameParser } from "../src/stream/frames.ts";
@@ -96,3 +97,48 @@ test("a line of many megabytes in small packets costs what its bytes cost", () =
   const [frame] = parse(`id: 1-0\nevent: create\ndata: ${"x".repeat(size)}\n\n`, 1_000);
   assert.equal(frame?.data?.length, size);
 });
+
+for (const [what, text, expected] of [
+  ["a byte order mark counts at the very beginning only", "\uFEFFdata: a\n\n\uFEFFdata: b\n\n", [[undefined, "a"]]],
+  ["a byte order mark alone is a blank line", "\uFEFF\n\ndata: a\n\n", [[undefined, "a"]]],
+  [
+    "a field without a colon is empty",
+    "data\n\nid\nevent\ndata: a\n\n",
+    [
+      [undefined, ""],
+      ["", "a"],
+    ],
+  ],
+  ["an id with a NUL is none", "id: 1\u00002\ndata: a\n\n", [[undefined, "a"]]],
+  ["a NUL in the data is data", "id: 1-0\ndata: a\u0000b\n\n", [["1-0", "a\u0000b"]]],
+  ["a line that begins with a colon is a comment", ":\n:::\n: id: 7\ndata: a\n\n", [[undefined, "a"]]],
+  ["only one space is left out", "data:  a\ndata:\tb\n\n", [[undefined, " a\n\tb"]]],
+  ["names may follow the data", "data: a\nid: 9-0\n\n", [["9-0", "a"]]],
+  ["blank lines are no frames", "\n\n\r\r\n\r\ndata: a\n\n", [[undefined, "a"]]],
+  ["names count with their case", "Data: a\ndata : b\n data: c\ndata: d\n\n", [[undefined, "d"]]],
+] as const) {
+  test(`${what}, however the network cuts it`, () => {
+    for (const packet of [1, 2, 3, 5, 1_000]) {
+      const frames = parse(text, packet).map(({ id, data }) => [id, data?.toString()]);
+      assert.deepEqual(frames, expected, `in packets of ${packet}`);
+    }
+  });
+}
+
+for (const [what, piece, packet] of [
+  ["lines without data", "data\\n", 65_536],
+  ["packets of one byte", "data:", 1],
+] as const) {
+  test(`a frame of very many ${what} takes memory for its bytes, not for each of them`, () => {
+    // An object for each would need hundreds of megabytes.
+    const program = `
+      import { FrameParser } from ${JSON.stringify(import.meta.resolve("../src/stream/frames.ts"))};
+      const parser = new FrameParser(32 * 1024 * 1024);
+      const bytes = Buffer.from("${piece}".repeat(600_000));
+      let count = 0;
+      for (let at = 0; at < bytes.length; at += ${packet}) count += parser.push(bytes.subarray(at, at + ${packet})).length;
+      process.exitCode = count + parser.push(Buffer.from("\\n\\n")).length;`;
+    const run = spawnSync(process.execPath, ["--max-old-space-size=48", "--input-type=module", "-e", program]);
+    assert.equal(run.status, 1, run.stderr.toString().slice(0, 1_000));
+  });
+}

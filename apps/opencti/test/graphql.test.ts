@@ -117,7 +117,7 @@ describe("replies that are none", () => {
     [200, "text/html", page, "unreachable"],
     [301, "text/html", "", "unreachable"],
     [401, "text/html", page, "credentials"],
-    [403, "text/html", page, "credentials"],
+    [403, "text/html", page, "unreachable"],
     [413, "text/html", page, "refused"],
     [400, "application/json", '{"errors":[{"message":"Cannot query field \\"x\\""}]}', "ours"],
     [200, "application/json", '{"data":{"about":{"version":7}}}', "ours"],

@@ -4,7 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
 import type { Message } from "@threatbus/client";
-import { eventually, numberedIndicator, RecordingLogger, sighting } from "@threatbus/testkit";
+import { eventually, indicator, numberedIndicator, RecordingLogger, sighting } from "@threatbus/testkit";
+import { errorOfStatus } from "../src/graphql/errors.ts";
 import { OpenctiError } from "../src/graphql/index.ts";
 import { DeadLetters } from "../src/outbound/dead-letters.ts";
 import { type Deliverer, Drain, type DrainOptions } from "../src/outbound/drain.ts";
@@ -216,7 +217,7 @@ describe("OpenCTI fails", () => {
     site.start(remote.delivery);
     await site.put(once(1), once(2));
     await eventually("it is said", () => site.states.some(({ ok }) => !ok));
-    assert.match(site.states.find(({ ok }) => !ok)?.detail ?? "", /logged in/);
+    assert.match(site.states.find(({ ok }) => !ok)?.detail ?? "", /logged in.*opencti\.token/);
     remote.state.users.push(...users);
     await drained(site);
     assert.equal(remote.sightings().length, 2);
@@ -224,12 +225,59 @@ describe("OpenCTI fails", () => {
 
   test("a capability is missing: it is named, and nothing is lost", async (t) => {
     const { site, remote } = await startAll(t);
-    remote.faults.errors = [{ code: "FORBIDDEN_ACCESS", times: 5, field: "stixSightingRelationshipAdd" }];
+    const users = remote.state.users.splice(0);
+    remote.state.users.push(...users.map((user) => ({ ...user, capabilities: ["KNOWLEDGE"] })));
+    site.start(remote.delivery);
+    await site.put(once(1), once(2));
+    await eventually("it is said", () => site.states.some(({ ok }) => !ok));
+    assert.match(site.states.find(({ ok }) => !ok)?.detail ?? "", /KNOWLEDGE_KNUPDATE/);
+    remote.state.users.splice(0, 1, ...users);
+    await drained(site);
+    assert.equal(remote.sightings().length, 2);
+  });
+
+  test("the capability to delete is missing: deletions become dead letters, sightings go on", async (t) => {
+    const remote = await startDelivery(t, {
+      outbound: { on_remove: "delete" },
+      capabilities: ["KNOWLEDGE", "KNOWLEDGE_KNUPDATE"],
+    });
+    addIndicator(remote, "[domain-name:value = 'evil.example']", { stix_id: indicatorId });
+    const site = prepare(t);
+    site.start(remote.delivery);
+    await site.put(indicator({ members: { x_threatbus_update: "REMOVE" } }).bytes, once(1), once(2));
+    await drained(site);
+    assert.equal(remote.sightings().length, 2);
+    assert.deepEqual(
+      site.letters().map(({ code, object }) => [code, object.id]),
+      [["FORBIDDEN_ACCESS", indicatorId]],
+    );
+    assert.deepEqual(site.outcomes.toSorted(), ["forbidden_access", "written", "written"]);
+    assert.ok(site.states.every(({ ok }) => ok));
+  });
+
+  test("one object is for others only: it becomes a dead letter, and does not hold up the rest", async (t) => {
+    const { site, remote } = await startAll(t);
+    remote.faults.errors = [{ code: "FORBIDDEN_ACCESS", times: 2, field: "stixSightingRelationshipAdd" }];
     site.start(remote.delivery);
     await site.put(once(1), once(2));
     await drained(site);
-    assert.match(site.states.find(({ ok }) => !ok)?.detail ?? "", /KNOWLEDGE_KNUPDATE/);
-    assert.equal(remote.sightings().length, 2);
+    assert.deepEqual(site.outcomes.toSorted(), ["forbidden_access", "written"]);
+  });
+
+  test("something in front of OpenCTI forbids one call: the rest goes on, and that one is given up in the end", async (t) => {
+    const site = prepare(t);
+    site.start(
+      deliverer((body) => {
+        if (idOf(body).endsWith("1")) throw errorOfStatus(403, "text/html");
+        return "written";
+      }),
+      { setbacks: { limit: 3, min: 1, max: 2 } },
+    );
+    await site.put(seen(1, { sighting_of_ref: `indicator--${uuid(1)}` }));
+    for (let number = 2; site.outcomes.includes("http_403") === false; number += 16) {
+      assert.ok(number < 10_000, "it is never given up");
+      await site.put(seen(number, { sighting_of_ref: `indicator--${uuid(2)}` }));
+    }
   });
 
   test("a lock: that one is tried again", async (t) => {

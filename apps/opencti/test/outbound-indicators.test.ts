@@ -189,16 +189,6 @@ describe("loops", () => {
     assert.equal(marksOf(made ?? assert.fail()).score, 80);
   });
 
-  test("the other direction is told of a pattern before OpenCTI is", async (t) => {
-    const site = await startDelivery(t);
-    let told: boolean | undefined;
-    site.faults.onCall = (field) => {
-      if (field === "indicatorAdd") told = site.loops.wasWritten(PATTERN);
-    };
-    await site.delivery.deliver(body(), site.signal);
-    assert.equal(told, true);
-  });
-
   test("our own user is known", async (t) => {
     const site = await startDelivery(t);
     const [user] = site.state.users;

@@ -163,4 +163,28 @@ describe("the spool", () => {
     assert.equal(told.at(-1), undefined);
     assert.equal(spool.size, 1);
   });
+
+  test("leaves the thread to everything else when the disk is slow", async (t) => {
+    const path = join(folder(t), "spool.db");
+    const database = openSpoolFile(path);
+    const spool = openSpool(t, path, { open: () => database });
+    const execute = database.exec.bind(database);
+    let blocked = 0;
+    let commits = 0;
+    database.exec = (sql) => {
+      const began = performance.now();
+      execute(sql);
+      if (sql !== "COMMIT") return;
+      while (performance.now() - began < 50);
+      blocked += performance.now() - began;
+      commits += 1;
+    };
+    const began = performance.now();
+    while (commits < 8) {
+      void spool.append("lane", Buffer.from("x"));
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+    const share = blocked / (performance.now() - began);
+    assert.ok(share < 0.5, `writing took ${share} of the time`);
+  });
 });

@@ -33,6 +33,7 @@ export interface ReaderOptions {
   /** Where its state is; default: a new folder. */
   readonly folder?: string;
   readonly access?: AccessCheck;
+  readonly prepare?: NonNullable<FollowOptions["prepare"]>;
   readonly maxFrameBytes?: number;
   readonly silence?: number;
   /** Stands for the bus. */
@@ -40,6 +41,9 @@ export interface ReaderOptions {
   readonly streamId?: string;
   readonly importFrom?: Date;
   readonly token?: string;
+  /** Address of OpenCTI, where it is not the stand-in's own, and how it is spoken to. */
+  readonly url?: string;
+  readonly agent?: Agent;
 }
 
 /** Reads a stream as the connector does. */
@@ -57,16 +61,17 @@ export class Reader {
   health: { readonly connected: boolean; readonly detail: string } = { connected: false, detail: "" };
   readonly state: StateFile;
   readonly #end = new AbortController();
-  readonly #agent = new Agent();
+  readonly #agent: Agent;
   readonly #running: Promise<void>;
 
   constructor(opencti: OpenctiStandIn, folder: string, options: ReaderOptions) {
+    this.#agent = options.agent ?? new Agent();
     this.state = new StateFile(join(folder, "opencti.db"));
     this.request = new ImportRequest(join(folder, "import.request"));
     const inbound = this.#inbound(options);
     const follow: FollowOptions = {
       request: {
-        url: `${opencti.url}/stream/${options.streamId ?? "live"}`,
+        url: `${options.url ?? opencti.url}/stream/${options.streamId ?? "live"}`,
         token: options.token ?? TOKEN,
         listenDelete: true,
         noDependencies: true,
@@ -87,6 +92,7 @@ export class Reader {
       importBegun: () => this.request.done(),
       importWanted: (signal) => this.request.wanted(signal),
       ...(options.access === undefined ? {} : { access: options.access }),
+      ...(options.prepare === undefined ? {} : { prepare: options.prepare }),
       // Pauses are recorded, and short.
       wait: async (milliseconds, signal) => {
         this.pauses.push(milliseconds);

@@ -112,8 +112,13 @@ function readReply({ status, contentType, text }: HttpReply): z.infer<typeof rep
   return reply.data;
 }
 
-/** Says which call it was, and what a forbidden one needs. */
+/** Says which call it was, and what is to be done where only people can do it. */
 function named(error: OpenctiError, { name, capability }: Operation<never, unknown>): OpenctiError {
-  const needs = error.kind === "forbidden" && capability !== undefined ? `; the user needs ${capability}` : "";
-  return new OpenctiError(error.kind, error.code, `${name}: ${messageOf(error)}${needs}`, error);
+  return new OpenctiError(error.kind, error.code, `${name}: ${messageOf(error)}${hintOf(error, capability)}`, error);
+}
+
+function hintOf({ kind, code }: OpenctiError, capability: string | undefined): string {
+  if (code === "OTP_REQUIRED") return "; the user has a second factor, with which no connector can log in";
+  if (kind === "credentials") return "; is opencti.token right, and still valid?";
+  return kind === "forbidden" && capability !== undefined ? `; the user needs ${capability}` : "";
 }

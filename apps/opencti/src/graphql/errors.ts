@@ -1,4 +1,4 @@
-import { messageOf } from "@threatbus/core";
+import { connectionFailure } from "../connection-failure.ts";
 
 /**
  * What is to be done about a failure (spec of OpenCTI's GraphQL, table of error codes):
@@ -114,7 +114,10 @@ function kindOfStatus(status: number | undefined): FailureKind {
 /** A reply without an answer of GraphQL: of a proxy, of another program, or of OpenCTI when it starts. */
 export function errorOfStatus(status: number, contentType: string): OpenctiError {
   const what = `HTTP ${status} with ${contentType || "no content type"} instead of an answer of GraphQL`;
-  if (status === 401 || status === 403) return new OpenctiError("credentials", `HTTP_${status}`, what);
+  if (status === 401) return new OpenctiError("credentials", "HTTP_401", what);
+  // Not OpenCTI's own: a filter in front of it, which may dislike just this object.
+  if (status === 403)
+    return new OpenctiError("unreachable", "HTTP_403", `${what}: something in front of OpenCTI forbids it`);
   if (status === 413) return new OpenctiError("refused", "HTTP_413", `${what}: the object is too large`);
   const hint = status < 500 && status !== 429 ? "; is the address of OpenCTI right?" : "";
   return new OpenctiError("unreachable", `HTTP_${status}`, what + hint);
@@ -122,11 +125,5 @@ export function errorOfStatus(status: number, contentType: string): OpenctiError
 
 /** No reply at all. */
 export function noAnswer(cause: unknown): OpenctiError {
-  return new OpenctiError("unreachable", "NO_ANSWER", `no answer from OpenCTI: ${reasonOf(cause)}`, cause);
-}
-
-/** A failed connection to several addresses has its reasons in a list, and no message. */
-function reasonOf(cause: unknown): string {
-  if (cause instanceof AggregateError && cause.message === "") return cause.errors.map(messageOf).join(", ");
-  return messageOf(cause);
+  return new OpenctiError("unreachable", "NO_ANSWER", `no answer from OpenCTI: ${connectionFailure(cause)}`, cause);
 }

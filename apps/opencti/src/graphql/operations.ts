@@ -38,12 +38,10 @@ export const about = operation<Record<string, never>>()({
   data: z.object({ about: z.object({ version: z.string() }) }),
 });
 
-const indicatorFields = "id standard_id pattern revoked x_opencti_detection modified";
+const indicatorFields = "id standard_id revoked modified";
 const indicatorNode = z.object({
   ...entity.shape,
-  pattern: z.string().nullish(),
   revoked: z.boolean().nullish(),
-  x_opencti_detection: z.boolean().nullish(),
   modified: z.string().nullish(),
 });
 export type KnownIndicator = z.infer<typeof indicatorNode>;

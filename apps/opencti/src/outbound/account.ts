@@ -21,6 +21,7 @@ export class Account {
   readonly #parts: AccountParts;
   #markings = new Markings([]);
   #told: string | undefined;
+  #mayWrite = false;
 
   constructor(parts: AccountParts) {
     this.#parts = parts;
@@ -31,12 +32,18 @@ export class Account {
     return this.#markings;
   }
 
+  /** Whether the user may write what everybody sees, as of the last `check`. */
+  get mayWrite(): boolean {
+    return this.#mayWrite;
+  }
+
   /** Asks OpenCTI who we are; says once what the user may not do. @throws OpenctiError; the signal's reason */
   async check(signal: AbortSignal): Promise<void> {
     const { api, loops } = this.#parts;
     const me = await api.me(signal);
     loops.ownUserId = me.id;
     this.#markings = new Markings(me.allowed_marking);
+    this.#mayWrite = isAble(me, "KNOWLEDGE_KNUPDATE");
     this.#tell(me);
   }
 

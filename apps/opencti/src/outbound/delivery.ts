@@ -1,5 +1,5 @@
 import type { Logger } from "@threatbus/core";
-import { parseStix } from "@threatbus/stix";
+import { type Indicator, parseStix, type Sighting } from "@threatbus/stix";
 import { type OpenctiApi, OpenctiError } from "../graphql/index.ts";
 import type { Loops } from "../loops.ts";
 import { Account, type Need } from "./account.ts";
@@ -71,7 +71,29 @@ export class Delivery {
       throw new OpenctiError("refused", "INVALID_OBJECT", `${message} at "${pointer}"`);
     }
     const { object } = parsed.value;
+    try {
+      return await this.#write(object, signal);
+    } catch (error) {
+      if (!isForbidden(error)) throw error;
+      await this.#account.check(signal);
+      if (!this.#account.mayWrite) throw error;
+    }
+    // The user may write: since just now, or this one needs more (a deletion, an object that is not for everybody).
+    // That must not hold up all the others.
+    try {
+      return await this.#write(object, signal);
+    } catch (error) {
+      if (!isForbidden(error)) throw error;
+      throw new OpenctiError("refused", error.code, `${error.message}, or access to this object`, error);
+    }
+  }
+
+  async #write(object: Indicator | Sighting, signal: AbortSignal): Promise<Outcome> {
     if (object.type === "indicator") return this.#indicators.write(object, signal);
     return this.#loops.wasPublished(object.id, object.modified) ? "own" : this.#sightings.write(object, signal);
   }
+}
+
+function isForbidden(error: unknown): error is OpenctiError {
+  return error instanceof OpenctiError && error.kind === "forbidden";
 }

@@ -46,12 +46,10 @@ export class IndicatorWriter {
   }
 
   async #upsert(indicator: Indicator, signal: AbortSignal): Promise<string> {
-    const { api, account, references, loops, defaultConfidence } = this.#parts;
+    const { api, account, references, defaultConfidence } = this.#parts;
     const markings = account.markings.idsOf(indicator);
     const labels = await references.labelIds(indicator, signal);
     const externalReferences = await references.externalIds(indicator, signal);
-    // Before the call: OpenCTI's event may be here sooner than its answer.
-    loops.wrote(indicator.pattern);
     const surroundings = { markings, labels, externalReferences, defaultConfidence };
     return api.addIndicator(indicatorInput(indicator, surroundings), signal);
   }
@@ -69,13 +67,12 @@ export class IndicatorWriter {
   }
 
   async #remove(indicator: Indicator, signal: AbortSignal): Promise<Outcome> {
-    const { api, loops, onRemove } = this.#parts;
+    const { api, onRemove } = this.#parts;
     if (onRemove === "ignore") return "ignored";
     // By id alone: what another source has published for the same value is not withdrawn with it.
     const known = await api.findIndicator(indicator.id, signal);
     if (known === undefined) return "gone";
     if (onRemove === "revoke" && known.revoked === true) return "known";
-    loops.wrote(known.pattern ?? indicator.pattern);
     try {
       await (onRemove === "revoke" ? api.revokeIndicator(known.id, signal) : api.deleteIndicator(known.id, signal));
     } catch (error) {

@@ -1,3 +1,4 @@
+import { X509Certificate } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { messageOf } from "@threatbus/core";
 import { Agent } from "undici";
@@ -16,7 +17,7 @@ const KEEP_ALIVE = 30_000;
 
 /**
  * How OpenCTI is spoken to over HTTP.
- * @throws Error when the file of `ca` cannot be read
+ * @throws Error when the file of `ca` cannot be read, or has no certificate
  */
 export async function createAgent({ ssl_verify, ca }: TlsSettings): Promise<Agent> {
   const certificates = ca === undefined ? undefined : await readCertificates(ca);
@@ -32,9 +33,14 @@ export async function createAgent({ ssl_verify, ca }: TlsSettings): Promise<Agen
 }
 
 async function readCertificates(path: string): Promise<string> {
-  try {
-    return await readFile(path, "utf8");
-  } catch (cause) {
+  const text = await readFile(path, "utf8").catch((cause: unknown) => {
     throw new Error(`opencti.ca: ${path} cannot be read: ${messageOf(cause)}`, { cause });
+  });
+  try {
+    // TLS passes over what is none, and would then trust nobody.
+    new X509Certificate(text);
+  } catch (cause) {
+    throw new Error(`opencti.ca: ${path} has no certificate (PEM): ${messageOf(cause)}`, { cause });
   }
+  return text;
 }

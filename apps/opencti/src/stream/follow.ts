@@ -1,5 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Logger, messageOf } from "@threatbus/core";
+import type { Logger } from "@threatbus/core";
+import { connectionFailure } from "../connection-failure.ts";
+import { OpenctiError } from "../graphql/index.ts";
 import { StreamRefused, type StreamRequest, streamFrames } from "./connection.ts";
 import { readRange } from "./event.ts";
 import type { Frame } from "./frames.ts";
@@ -153,7 +155,7 @@ export class StreamFollower {
   /** @returns milliseconds until the next attempt */
   async #refused(error: unknown, signal: AbortSignal): Promise<number> {
     const { logger, onState, access } = this.#options;
-    let detail = messageOf(error);
+    let detail = connectionFailure(error);
     const status = error instanceof StreamRefused ? error.status : 0;
     if (status === 401 || status === 403) {
       const known = await access?.(signal).catch(() => undefined);
@@ -161,7 +163,7 @@ export class StreamFollower {
       if (known === false) detail += "; it is the token";
     }
     onState(false, detail);
-    const pause = status === 401 || status === 403 || status === 404 ? LONGEST_PAUSE : this.#nextPause();
+    const pause = isForPeople(error) ? LONGEST_PAUSE : this.#nextPause();
     logger.warn({ error: detail, retry_in_ms: pause }, "OpenCTI's live stream cannot be read");
     return pause;
   }
@@ -172,6 +174,12 @@ export class StreamFollower {
     this.#failures = Math.min(this.#failures + 1, 10);
     return Math.round(pause * (0.75 + Math.random() / 2));
   }
+}
+
+/** Whether it stays as it is until somebody changes the token, the user or the address. */
+function isForPeople(error: unknown): boolean {
+  if (error instanceof StreamRefused) return [401, 403, 404].includes(error.status);
+  return error instanceof OpenctiError && (error.kind === "credentials" || error.kind === "forbidden");
 }
 
 const IMPORT_WANTED = Symbol("an import is wanted");

@@ -3,6 +3,8 @@
  * frame beyond the bound is skipped without losing what follows it.
  */
 
+import { GrowingBytes } from "./growing-bytes.ts";
+
 /** One frame. The blank line at its end has come. */
 export interface Frame {
   /** `message` where the frame says nothing. */
@@ -21,21 +23,24 @@ const COLON = 0x3a;
 const SPACE = 0x20;
 const BYTE_ORDER_MARK = Buffer.from([0xef, 0xbb, 0xbf]);
 const NEWLINE = Buffer.from("\n");
+const NOTHING = Buffer.alloc(0);
 /** Longest id or event name; OpenCTI's have some 20 characters. */
 const MAX_NAME = 200;
 
 export class FrameParser {
   readonly #maxBytes: number;
   readonly #ready: Frame[] = [];
-  /** Pieces of the line that has not ended. */
-  #pieces: Buffer[] = [];
-  #pieceBytes = 0;
+  /** The line that has not ended, as far as it is of use. */
+  readonly #line = new GrowingBytes();
+  /** Bytes that it has. */
+  #lineBytes = 0;
   /** A carriage return was the last byte: a line feed now belongs to it. */
   #skipLineFeed = false;
   #first = true;
   #event = "";
   #id: string | undefined;
-  #data: Buffer[] = [];
+  readonly #data = new GrowingBytes();
+  #hasData = false;
   #size = 0;
   #tooLarge = false;
 
@@ -76,21 +81,19 @@ export class FrameParser {
     // The names come before the data and are short: they stay known.
     if (this.#size > this.#maxBytes && !this.#tooLarge) {
       this.#tooLarge = true;
-      this.#data = [];
+      this.#data.clear();
     }
-    if (this.#tooLarge && this.#pieceBytes > MAX_NAME) this.#pieces = [];
-    else this.#pieces.push(piece);
-    this.#pieceBytes += piece.length;
+    if (this.#tooLarge && this.#lineBytes > MAX_NAME) this.#line.clear();
+    else this.#line.add(piece);
+    this.#lineBytes += piece.length;
   }
 
   #endLine(): void {
-    const [only = Buffer.alloc(0)] = this.#pieces;
-    const whole = this.#pieces.length > 1 ? Buffer.concat(this.#pieces) : only;
+    const whole = this.#lineBytes === 0 ? NOTHING : this.#line.take();
     const line = this.#first && whole.subarray(0, 3).equals(BYTE_ORDER_MARK) ? whole.subarray(3) : whole;
-    const isBlank = this.#pieceBytes === 0 || line.length === 0;
+    const isBlank = this.#lineBytes === 0 || line.length === 0;
     this.#first = false;
-    this.#pieces = [];
-    this.#pieceBytes = 0;
+    this.#lineBytes = 0;
     if (isBlank) this.#endFrame();
     else this.#readField(line);
   }
@@ -100,21 +103,28 @@ export class FrameParser {
     if (colon === 0) return;
     const name = line.toString("latin1", 0, colon < 0 ? Math.min(line.length, MAX_NAME) : Math.min(colon, MAX_NAME));
     const from = line[colon + 1] === SPACE ? colon + 2 : colon + 1;
-    const value = colon < 0 ? Buffer.alloc(0) : line.subarray(from);
-    if (name === "data" && !this.#tooLarge) this.#data.push(value);
+    const value = colon < 0 ? NOTHING : line.subarray(from);
+    if (name === "data") this.#addData(value);
     else if (name === "event") this.#event = value.toString("utf8", 0, MAX_NAME);
     else if (name === "id" && value.length <= MAX_NAME && !value.includes(0)) this.#id = value.toString("utf8");
   }
 
+  #addData(value: Buffer): void {
+    if (this.#tooLarge) return;
+    if (this.#hasData) this.#data.add(NEWLINE);
+    this.#data.add(value);
+    this.#hasData = true;
+  }
+
   #endFrame(): void {
-    const data = this.#tooLarge ? undefined : join(this.#data);
+    const data = this.#tooLarge ? undefined : this.#data.take();
     // A frame without data is none.
-    if (data !== undefined ? this.#data.length > 0 : this.#tooLarge) {
+    if (this.#hasData || this.#tooLarge) {
       this.#ready.push({ event: this.#event || "message", id: this.#id, data, size: this.#size });
     }
     this.#event = "";
     this.#id = undefined;
-    this.#data = [];
+    this.#hasData = false;
     this.#size = 0;
     this.#tooLarge = false;
   }
@@ -123,9 +133,4 @@ export class FrameParser {
 function earlier(a: number, b: number): number {
   if (a < 0 || b < 0) return Math.max(a, b);
   return Math.min(a, b);
-}
-
-function join(lines: readonly Buffer[]): Buffer {
-  const [first = Buffer.alloc(0), ...more] = lines;
-  return more.length === 0 ? first : Buffer.concat([first, ...more.flatMap((line) => [NEWLINE, line])]);
 }

@@ -3,8 +3,9 @@ import { DatabaseSync } from "node:sqlite";
 import { messageOf } from "@threatbus/core";
 
 const SCHEMA_VERSION = 1;
-/** Bytes that the write-ahead log is cut to. */
-const WAL_BYTES = 4 * 1024 * 1024;
+/** Bytes at which what is in the write-ahead log moves to the file itself, which takes longer than all else. */
+const WAL_BYTES = 16 * 1024 * 1024;
+const PAGE_BYTES = 4096;
 
 /**
  * Opens the file of the spool, making it where it is missing. What was committed is on the disk, so that it survives a
@@ -18,7 +19,8 @@ export function openSpoolFile(path: string): DatabaseSync {
     closeSync(openSync(path, "a", 0o600));
     database = new DatabaseSync(path);
     database.exec(`PRAGMA locking_mode = EXCLUSIVE; PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL;
-      PRAGMA synchronous = FULL; PRAGMA journal_size_limit = ${WAL_BYTES};`);
+      PRAGMA synchronous = FULL; PRAGMA journal_size_limit = ${WAL_BYTES};
+      PRAGMA wal_autocheckpoint = ${WAL_BYTES / PAGE_BYTES};`);
     database.exec(`BEGIN IMMEDIATE;
       CREATE TABLE IF NOT EXISTS entries (seq INTEGER PRIMARY KEY AUTOINCREMENT, lane TEXT NOT NULL, body BLOB NOT NULL) STRICT;
       CREATE TABLE IF NOT EXISTS handled (key TEXT PRIMARY KEY, at INTEGER NOT NULL) STRICT, WITHOUT ROWID;

@@ -42,9 +42,14 @@ const OVERHEAD = 200;
 /** Milliseconds that writing waits for more of it, and before it is tried again on a disk that refuses. */
 const GROUP_MS = 20;
 const RETRY_MS = 1_000;
+/** Writing stops everything else: on a slow disk it waits so many times as long as it took last, up to so long. */
+const REST = 4;
+const MAX_GROUP_MS = 250;
 /** Entries taken in but not yet on the disk. */
-const MAX_PENDING = 1_000;
+const MAX_PENDING = 5_000;
 const MAX_PENDING_BYTES = 16 * 1024 * 1024;
+/** Entries finished but still in the file: each reading has to pass over them. */
+const MAX_FINISHED = 300;
 /** Pages that one commit gives back to the file system. */
 const VACUUM_PAGES = 256;
 const WEEK = 7 * 86_400_000;
@@ -64,12 +69,15 @@ export class Spool {
   readonly #changes = new Changes();
   #pending: NewEntry[] = [];
   #finished: Finished[] = [];
+  readonly #finishedKeys = new Set<string>();
   #pendingBytes = 0;
   #timer: NodeJS.Timeout | undefined;
   #bytes: number;
   #size: number;
   #handled: number;
   #failing = false;
+  /** Milliseconds that the last writing took. */
+  #took = 0;
 
   /** @throws Error when the file cannot be used */
   constructor(path: string, options: SpoolOptions) {
@@ -119,7 +127,7 @@ export class Spool {
 
   /** Whether what has this key was finished within the last days. */
   wasHandled(key: string): boolean {
-    return this.#finished.some((done) => done.key === key) || this.#isHandled.get(key) !== undefined;
+    return this.#finishedKeys.has(key) || this.#isHandled.get(key) !== undefined;
   }
 
   /** Puts an entry in. @returns resolves when it is on the disk; with a disk that refuses, when it no longer does */
@@ -127,7 +135,7 @@ export class Spool {
     return new Promise((saved) => {
       this.#pending.push({ lane, body, saved });
       this.#pendingBytes += body.length + OVERHEAD;
-      this.#write(GROUP_MS);
+      this.#write(this.#pause());
     });
   }
 
@@ -138,7 +146,14 @@ export class Spool {
    * @param without lanes to be left out
    */
   oldest(limit: number, maxBytes: number, without: Iterable<string> = []): SpoolEntry[] {
+    if (this.#finished.length >= MAX_FINISHED) this.flush();
+    const entries = this.#read(limit, maxBytes, without);
+    if (entries.length > 0 || this.#pending.length === 0) return entries;
     this.flush();
+    return this.#read(limit, maxBytes, without);
+  }
+
+  #read(limit: number, maxBytes: number, without: Iterable<string>): SpoolEntry[] {
     const unwritten = new Set(this.#finished.map(({ entry }) => entry.seq));
     const entries: SpoolEntry[] = [];
     let bytes = 0;
@@ -155,7 +170,8 @@ export class Spool {
   /** An entry is dealt with. @param key by which the same object is known when it comes again */
   finish(entry: SpoolEntry, key?: string): void {
     this.#finished.push({ entry, key });
-    this.#write(GROUP_MS);
+    if (key !== undefined) this.#finishedKeys.add(key);
+    this.#write(this.#pause());
   }
 
   /** Writes what is not on the disk yet, now. A disk that refuses is tried again later. */
@@ -163,6 +179,7 @@ export class Spool {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     if (this.#pending.length === 0 && this.#finished.length === 0) return;
+    const began = performance.now();
     try {
       this.#commit();
     } catch (error) {
@@ -171,6 +188,7 @@ export class Spool {
       this.#write(RETRY_MS);
       return;
     }
+    this.#took = performance.now() - began;
     if (this.#failing) this.#options.onDiskError?.(undefined);
     this.#failing = false;
     this.#changes.announce();
@@ -181,6 +199,10 @@ export class Spool {
     this.flush();
     clearTimeout(this.#timer);
     if (this.#database.isOpen) this.#database.close();
+  }
+
+  #pause(): number {
+    return Math.min(MAX_GROUP_MS, Math.max(GROUP_MS, REST * this.#took));
   }
 
   #write(milliseconds: number): void {
@@ -209,6 +231,7 @@ export class Spool {
         handled += 1;
       }
       if (handled > this.#options.remember) handled = this.#forget(now);
+      if (this.#finished.length > 0) this.#database.exec(`PRAGMA incremental_vacuum(${VACUUM_PAGES})`);
       this.#database.exec("COMMIT");
     } catch (error) {
       if (this.#database.isTransaction) this.#database.exec("ROLLBACK");
@@ -218,12 +241,11 @@ export class Spool {
     this.#size = size;
     this.#handled = handled;
     const saved = this.#pending;
-    const shrinks = this.#finished.length > 0;
     this.#pending = [];
     this.#pendingBytes = 0;
     this.#finished = [];
+    this.#finishedKeys.clear();
     for (const entry of saved) entry.saved();
-    if (shrinks) this.#database.exec(`PRAGMA incremental_vacuum(${VACUUM_PAGES})`);
   }
 
   /** Forgets keys that are too old, and a tenth of the others, so that it is not to be done again at once. */
