@@ -6,8 +6,8 @@ import { type TestContext, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { type Client, connect, type Message } from "@threatbus/client";
 import { eventually, numberedIndicator } from "@threatbus/testkit";
-import type { Child } from "../../../scripts/child.ts";
-import { start, startBus } from "./support/processes.ts";
+import { Child } from "../../../scripts/child.ts";
+import { startBus } from "./support/processes.ts";
 import { matcherLine, temporaryFolder, VAST_STUB, VastStub } from "./support/vast-stub.ts";
 
 const PROGRAM = fileURLToPath(new URL("../bin/threatbus-vast.ts", import.meta.url));
@@ -24,10 +24,16 @@ interface Site {
 }
 
 async function site(t: TestContext, settings: object): Promise<Site> {
-  const endpoint = await startBus(t);
+  const bus = await startBus(t);
+  const { endpoint } = bus;
   const stub = await VastStub.create(t);
   const client = connect({ endpoint, name: "test" });
-  t.after(() => client.close());
+  const connectors: Child[] = [];
+  t.after(async () => {
+    // Who says goodbye to a bus that has gone waits for its answer.
+    await Promise.all([...connectors.map((child) => child.stop()), client.close()]);
+    await bus.stop();
+  });
   const sightings: Site["sightings"] = [];
   const subscription = client.subscribe("stix2/sighting");
   void (async () => {
@@ -45,7 +51,8 @@ async function site(t: TestContext, settings: object): Promise<Site> {
   };
   await writeFile(join(folder, "config.yaml"), JSON.stringify(config));
   const startConnector = async () => {
-    const child = start(t, process.execPath, [PROGRAM, "-c", "config.yaml"], { cwd: folder, env: stub.env });
+    const child = new Child(process.execPath, [PROGRAM, "-c", "config.yaml"], { cwd: folder, env: stub.env });
+    connectors.push(child);
     await child.line(/\bready: /);
     return child;
   };
