@@ -19,8 +19,12 @@ import { Tool } from "./tool.ts";
 
 type Context = ConnectorContext<Settings>;
 
-/** Indicators that are dealt with at one time, unless more searches than that may run. */
-const MIN_OPEN = 1_000;
+/**
+ * Indicators that are dealt with at one time, unless more searches than that may run. Live matching takes a new one only
+ * when it is one of these: there have to be many, as searches take long.
+ */
+const MIN_OPEN = 20_000;
+const MAX_OPEN_BYTES = 64 * 1024 * 1024;
 
 export const connector: ConnectorDefinition<Settings> = {
   name: "vast",
@@ -62,6 +66,7 @@ async function start(context: Context): Promise<() => Promise<void>> {
     live,
     retro: settings.retro_match ? retroOf(shared, maxQueries) : undefined,
     maxOpen: Math.max(MIN_OPEN, maxQueries),
+    maxOpenBytes: MAX_OPEN_BYTES,
   };
   context.work("indicators", (signal) =>
     followIndicators(context.subscribe("stix2/indicator", { position: gate }), parts, signal),
@@ -83,7 +88,7 @@ function engineOf(settings: Settings): Engine {
 }
 
 async function startLive({ context, node, metrics, reporter }: Shared): Promise<LiveSide> {
-  const { drops, logger } = context;
+  const { drops, logger, settings } = context;
   const registry = await ValueRegistry.open(context.stateFile("matcher-values.jsonl"), (count) =>
     drops.note("state_line", count, "matcher-values.jsonl"),
   );
@@ -91,10 +96,20 @@ async function startLive({ context, node, metrics, reporter }: Shared): Promise<
     node,
     registry,
     onRefused: (values) => drops.note("matcher_refused", values.length, values.at(0) ?? ""),
+    logger,
   });
+  metrics.watchLive(() => registry.indicators);
   context.work("matcher", (signal) => matcher.run(signal));
   context.work("live", (signal) => watchMatcher({ node, matcher, registry, reporter, metrics, drops, logger }, signal));
-  return { matcher, registry, valueOf: (ioc) => node.engine.matcherValue(ioc) };
+  const maxIndicators = settings.max_live_indicators;
+  const full = `${maxIndicators} indicators are matched live, and no more: see max_live_indicators`;
+  return {
+    matcher,
+    registry,
+    valueOf: (ioc) => node.engine.matcherValue(ioc),
+    maxIndicators,
+    onRoom: (hasRoom) => context.health.set("live indicators", hasRoom, hasRoom ? undefined : full),
+  };
 }
 
 function retroOf({ context, node, metrics, reporter }: Shared, maxQueries: number): RetroMatching {

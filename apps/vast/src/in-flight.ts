@@ -1,33 +1,56 @@
 /** Work of one kind that goes on beside its caller, up to a limit. */
 export class InFlight {
   readonly #limit: number;
-  readonly #running = new Set<Promise<void>>();
+  readonly #maxBytes: number;
+  #running = 0;
+  #bytes = 0;
+  /** Settled by the next piece that ends. */
+  #ended: PromiseWithResolvers<void> | undefined;
   #failure: { readonly error: unknown } | undefined;
 
-  constructor(limit: number) {
+  /**
+   * @param limit pieces at one time
+   * @param maxBytes what they may hold on to together
+   */
+  constructor(limit: number, maxBytes: number = Number.POSITIVE_INFINITY) {
     this.#limit = limit;
+    this.#maxBytes = maxBytes;
   }
 
-  get size(): number {
-    return this.#running.size;
-  }
-
-  /** Adds a piece of work; resolves when there is room for one more. @throws the first error of any piece so far */
-  async add(work: Promise<void>): Promise<void> {
-    const piece = work
+  /**
+   * Adds a piece of work; resolves when there is room for one more.
+   * @param bytes that it holds on to while it goes on
+   * @throws the first error of any piece so far
+   */
+  async add(work: Promise<void>, bytes = 0): Promise<void> {
+    this.#running += 1;
+    this.#bytes += bytes;
+    void work
       .catch((error: unknown) => {
         this.#failure ??= { error };
       })
-      .finally(() => this.#running.delete(piece));
-    this.#running.add(piece);
-    while (this.#running.size >= this.#limit) await Promise.race(this.#running);
+      .finally(() => this.#end(bytes));
+    while (this.#running >= this.#limit || this.#bytes >= this.#maxBytes) await this.#nextEnd();
     this.#check();
   }
 
   /** Resolves when all pieces have ended. @throws the first error of any of them */
   async drained(): Promise<void> {
-    while (this.#running.size > 0) await Promise.all(this.#running);
+    while (this.#running > 0) await this.#nextEnd();
     this.#check();
+  }
+
+  /** Not a race of all pieces: those that last would gather a listener for each one that ends. */
+  #nextEnd(): Promise<void> {
+    this.#ended ??= Promise.withResolvers();
+    return this.#ended.promise;
+  }
+
+  #end(bytes: number): void {
+    this.#running -= 1;
+    this.#bytes -= bytes;
+    this.#ended?.resolve();
+    this.#ended = undefined;
   }
 
   #check(): void {

@@ -16,6 +16,10 @@ export interface LiveSide {
   readonly registry: ValueRegistry;
   /** The form in which the matcher holds a value. */
   readonly valueOf: (ioc: Ioc) => string;
+  /** Most indicators with a value. */
+  readonly maxIndicators: number;
+  /** Hears whether there is room for more, whenever an indicator gets or loses its value. */
+  readonly onRoom: (hasRoom: boolean) => void;
 }
 
 export interface IndicatorParts {
@@ -29,6 +33,8 @@ export interface IndicatorParts {
   readonly live: LiveSide | undefined;
   /** Indicators that are dealt with at one time; further ones wait at the bus. */
   readonly maxOpen: number;
+  /** Bytes of their texts, beyond which further ones wait as well. */
+  readonly maxOpenBytes: number;
 }
 
 /** Deals with indicators from the bus until the subscription ends. */
@@ -37,10 +43,10 @@ export async function followIndicators(
   parts: IndicatorParts,
   signal: AbortSignal,
 ): Promise<void> {
-  const open = new InFlight(parts.maxOpen);
+  const open = new InFlight(parts.maxOpen, parts.maxOpenBytes);
   for await (const message of messages) {
     if (message.type !== "indicator") continue;
-    await open.add(dealWith(message, parts, signal));
+    await open.add(dealWith(message, parts, signal), message.bytes.length);
   }
   await open.drained();
 }
@@ -70,11 +76,12 @@ function isRemoval({ x_threatbus_update: update, revoked }: Indicator): boolean 
 }
 
 async function add(indicator: IndicatorMessage, parts: IndicatorParts, signal: AbortSignal): Promise<void> {
-  const { metrics, retro, live } = parts;
+  const { metrics, retro, live, drops } = parts;
+  const { object } = indicator;
   metrics.added();
-  const ioc = usableIoc(indicator.object, parts);
+  const ioc = usableIoc(object, parts);
   await Promise.all([
-    live === undefined ? undefined : assign(live, indicator.object.id, ioc && live.valueOf(ioc)),
+    live === undefined ? undefined : assign(live, object.id, ioc && liveValue(live, object.id, ioc, drops)),
     ioc === undefined ? undefined : retro?.match(indicator, ioc, signal),
   ]);
 }
@@ -89,6 +96,13 @@ async function remove({ object }: IndicatorMessage, parts: IndicatorParts): Prom
   await assign(live, object.id, undefined, last);
 }
 
+/** The value to match live; undefined: there are too many indicators already. */
+function liveValue(live: LiveSide, id: string, ioc: Ioc, drops: IndicatorParts["drops"]): string | undefined {
+  if (live.registry.has(id) || live.registry.indicators < live.maxIndicators) return live.valueOf(ioc);
+  drops.note("matcher_full", 1, id);
+  return undefined;
+}
+
 async function assign(
   live: LiveSide,
   id: string,
@@ -96,6 +110,7 @@ async function assign(
   more: readonly string[] = [],
 ): Promise<void> {
   const values = new Set([...live.registry.set(id, value), ...more]);
+  live.onRoom(live.registry.indicators < live.maxIndicators);
   await live.registry.save();
   await live.matcher.update([...values]);
 }

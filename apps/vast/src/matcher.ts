@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import type { Logger } from "@threatbus/core";
 import type { Invocation, MatcherEntry } from "./engine/engine.ts";
 import { referenceTo } from "./ioc.ts";
 import type { MatchNode } from "./node.ts";
@@ -9,14 +10,19 @@ export interface MatcherParts {
   readonly registry: ValueRegistry;
   /** Counts values that the node does not take. */
   readonly onRefused: (values: readonly string[]) => void;
+  readonly logger: Logger;
 }
 
-/** Somebody waits for a value to be in the matcher what it is in the registry. */
+/** Somebody waits for values to be in the matcher what they are in the registry. */
 interface Waiting {
+  /** Those that are not yet. */
   readonly values: Set<string>;
   readonly done: () => void;
   readonly abandon: (reason: unknown) => void;
 }
+
+/** Values between two log lines about giving all of them again. */
+const PROGRESS = 1_000;
 
 /**
  * Makes the live matcher hold what the registry says. It goes by values that may differ, not by changes: whatever
@@ -28,8 +34,12 @@ export class Matcher {
   readonly #changed = new Set<string>();
   /** Values that the node may have forgotten; they wait behind the changed ones. */
   readonly #doubtful = new Set<string>();
-  #waiting: Waiting[] = [];
+  /** Values that a call is about just now: no other one may be about the same. */
+  readonly #busy = new Set<string>();
+  readonly #waiting = new Map<string, Set<Waiting>>();
   #wake = Promise.withResolvers<void>();
+  /** Thousands of doubtful values, as the log was told. */
+  #thousandsLeft = 0;
   #isPrepared = false;
   #ended: { readonly reason: unknown } | undefined;
 
@@ -43,8 +53,12 @@ export class Matcher {
     if (this.#ended !== undefined) throw this.#ended.reason;
     for (const value of values) this.#changed.add(value);
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    this.#waiting.push({ values: new Set(values), done: resolve, abandon: reject });
-    this.#wake.resolve();
+    const waiting: Waiting = { values: new Set(values), done: resolve, abandon: reject };
+    for (const value of waiting.values) {
+      const all = this.#waiting.get(value) ?? new Set();
+      this.#waiting.set(value, all.add(waiting));
+    }
+    this.#awake();
     await promise;
   }
 
@@ -52,7 +66,10 @@ export class Matcher {
   refill(): void {
     for (const value of this.#parts.registry.values()) this.#doubtful.add(value);
     this.#isPrepared = false;
-    this.#wake.resolve();
+    const values = this.#doubtful.size;
+    this.#thousandsLeft = Math.ceil(values / PROGRESS);
+    if (values > 0) this.#parts.logger.info({ values }, "the matcher is given all values again");
+    this.#awake();
   }
 
   /** Makes the matcher where the engine needs that. */
@@ -64,32 +81,42 @@ export class Matcher {
     this.#isPrepared = true;
   }
 
-  /** Works until the signal aborts. @throws the signal's reason */
+  /** Works until the signal aborts, with as many calls at one time as the engine bears. @throws the signal's reason */
   async run(signal: AbortSignal): Promise<void> {
+    const failed = new AbortController();
+    const life = AbortSignal.any([signal, failed.signal]);
+    life.addEventListener("abort", () => this.#awake(), { once: true });
+    const lane = () => this.#work(life).catch((error: unknown) => failed.abort(error));
     try {
-      while (!signal.aborted) {
-        const batch = this.#nextBatch();
-        if (batch.length > 0) await this.#apply(batch, signal);
-        else await this.#idle(signal);
-      }
+      await Promise.all(Array.from({ length: this.#parts.node.engine.maxCalls }, lane));
+      life.throwIfAborted();
     } finally {
       if (signal.aborted) this.#end(signal.reason);
+    }
+  }
+
+  async #work(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      const batch = this.#nextBatch();
+      if (batch.length > 0) await this.#apply(batch, signal);
+      else await this.#idle();
     }
   }
 
   /** Nobody will change anything in the matcher any more. */
   #end(reason: unknown): void {
     this.#ended = { reason };
-    for (const { abandon } of this.#waiting) abandon(reason);
-    this.#waiting = [];
+    for (const all of this.#waiting.values()) for (const { abandon } of all) abandon(reason);
+    this.#waiting.clear();
   }
 
-  async #idle(signal: AbortSignal): Promise<void> {
+  #awake(): void {
+    this.#wake.resolve();
     this.#wake = Promise.withResolvers();
-    const stop = () => this.#wake.resolve();
-    signal.addEventListener("abort", stop, { once: true });
+  }
+
+  async #idle(): Promise<void> {
     await this.#wake.promise;
-    signal.removeEventListener("abort", stop);
     // One turn of the event loop: what comes in together goes out in one batch.
     await sleep(0);
   }
@@ -99,7 +126,7 @@ export class Matcher {
     for (const values of [this.#changed, this.#doubtful]) {
       for (const value of values) {
         if (batch.length >= this.#parts.node.engine.batchSize) return batch;
-        batch.push(value);
+        if (!this.#busy.has(value)) batch.push(value);
       }
       if (batch.length > 0) return batch;
     }
@@ -111,16 +138,27 @@ export class Matcher {
     for (const value of batch) {
       this.#changed.delete(value);
       this.#doubtful.delete(value);
+      this.#busy.add(value);
     }
-    const { node, onRefused } = this.#parts;
     try {
-      const succeeded = await node.reliably(() => this.#tryOnce(batch, signal), signal);
-      if (!succeeded) onRefused(batch);
+      await this.#deliver(batch, signal);
     } catch (error) {
       for (const value of batch) this.#changed.add(value);
       throw error;
+    } finally {
+      for (const value of batch) this.#busy.delete(value);
     }
     this.#settle(batch);
+    this.#tellProgress();
+  }
+
+  /** What is refused as a whole is tried in halves: one value that the node does not take must not cost the others. */
+  async #deliver(batch: readonly string[], signal: AbortSignal): Promise<void> {
+    const { node, onRefused } = this.#parts;
+    if (await node.reliably(() => this.#tryOnce(batch, signal), signal)) return;
+    const half = Math.floor(batch.length / 2);
+    if (half === 0) onRefused(batch);
+    else for (const part of [batch.slice(0, half), batch.slice(half)]) await this.#deliver(part, signal);
   }
 
   async #tryOnce(batch: readonly string[], signal: AbortSignal): Promise<boolean> {
@@ -147,10 +185,24 @@ export class Matcher {
   }
 
   #settle(batch: readonly string[]): void {
-    for (const { values, done } of this.#waiting) {
-      for (const value of batch) if (!this.#changed.has(value)) values.delete(value);
-      if (values.size === 0) done();
+    for (const value of batch) {
+      // It has changed again meanwhile: its next turn counts.
+      if (this.#changed.has(value)) continue;
+      for (const { values, done } of this.#waiting.get(value) ?? []) {
+        values.delete(value);
+        if (values.size === 0) done();
+      }
+      this.#waiting.delete(value);
     }
-    this.#waiting = this.#waiting.filter(({ values }) => values.size > 0);
+  }
+
+  #tellProgress(): void {
+    const left = this.#doubtful.size + this.#busy.size;
+    if (Math.ceil(left / PROGRESS) >= this.#thousandsLeft) return;
+    this.#thousandsLeft = Math.ceil(left / PROGRESS);
+    this.#parts.logger.info(
+      { left },
+      left === 0 ? "the matcher has all values again" : "giving the matcher its values",
+    );
   }
 }

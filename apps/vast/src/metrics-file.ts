@@ -43,7 +43,8 @@ async function appendLine({ metrics, path, drops }: MetricsFileParts, host: stri
 export function metricsLine(metrics: VastMetrics, host: string, time: bigint): string | undefined {
   const fields = metrics.takeFields();
   if (fields.length === 0) return undefined;
-  const tag = host.replace(/[,= \\]/g, "\\$&");
+  // What separates the parts of a line is escaped in a tag; a backslash before anything else stands for itself.
+  const tag = host.replace(/[,= ]/g, "\\$&");
   return `vast-threatbus,host=${tag} ${fields.join(",")} ${time}`;
 }
 

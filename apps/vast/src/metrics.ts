@@ -34,6 +34,7 @@ export class VastMetrics {
   readonly #searches: Counter<"outcome">;
   readonly #seconds: Counter;
   readonly #backlog: Gauge;
+  readonly #registry: Registry;
   /** Since the last line. */
   #added = 0;
   #removed = 0;
@@ -43,6 +44,7 @@ export class VastMetrics {
   readonly #secondsPerIoc = new Summary();
 
   constructor(registry: Registry) {
+    this.#registry = registry;
     this.#indicators = counter(registry, "threatbus_vast_indicators_total", {
       help: "Indicators that came from the bus, by operation: add or remove.",
       labels: ["operation"],
@@ -97,6 +99,14 @@ export class VastMetrics {
   liveMatch(): void {
     this.#live += 1;
     this.#matches.inc({ kind: "live" });
+  }
+
+  /** @param indicators how many indicators have a value in the live matcher */
+  watchLive(indicators: () => number): void {
+    gauge(this.#registry, "threatbus_vast_live_indicators", {
+      help: "Indicators whose values are matched live.",
+      collect: (metric) => metric.set(indicators()),
+    });
   }
 
   /** The fields of a line, `added_iocs=12`; those that were not set since the last line are left out. */

@@ -11,6 +11,8 @@ export interface NodeParts {
   readonly health: Pick<Health, "set">;
   /** Counts a line that was too long to be read. */
   readonly onLongLine: () => void;
+  /** Milliseconds before something that failed is tried again, for the first time; default 1 s. */
+  readonly firstPause?: number;
 }
 
 export interface StreamOptions {
@@ -27,8 +29,8 @@ export interface StreamEnd extends CommandEnd {
   readonly stopped: boolean;
 }
 
-const FIRST_BACKOFF = 1_000;
-const LONGEST_BACKOFF = 60_000;
+const FIRST_PAUSE = 1_000;
+const LONGEST_PAUSE = 60_000;
 /** Milliseconds for a question that a node answers at once. */
 const PROBE_TIMEOUT = 30_000;
 /** Attempts at something that fails although the node answers. */
@@ -40,19 +42,21 @@ const MAX_OUTPUT = 256 * 1024;
 export class MatchNode {
   readonly engine: Engine;
   readonly #parts: NodeParts;
+  readonly #firstPause: number;
   #answers = false;
   #probing: Promise<void> | undefined;
 
   constructor(parts: NodeParts) {
     this.engine = parts.engine;
     this.#parts = parts;
+    this.#firstPause = parts.firstPause ?? FIRST_PAUSE;
     parts.health.set(parts.engine.name, false, "connecting");
   }
 
   /** Resolves when the node answers, or did when it was asked last. @throws the signal's reason */
   async ready(signal: AbortSignal): Promise<void> {
-    for (let backoff = FIRST_BACKOFF; !(await this.check(signal)); backoff = Math.min(backoff * 2, LONGEST_BACKOFF)) {
-      await sleep(backoff, undefined, { signal });
+    for (let pause = this.#firstPause; !(await this.check(signal)); pause = Math.min(pause * 2, LONGEST_PAUSE)) {
+      await sleep(pause, undefined, { signal });
     }
   }
 
@@ -86,7 +90,7 @@ export class MatchNode {
       this.doubt();
       if (await this.check(signal)) {
         failures += 1;
-        if (failures < MAX_ATTEMPTS) await sleep(FIRST_BACKOFF * failures, undefined, { signal });
+        if (failures < MAX_ATTEMPTS) await sleep(this.#firstPause * failures, undefined, { signal });
       }
     }
     return false;

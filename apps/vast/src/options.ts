@@ -73,6 +73,14 @@ export const settingsSchema = z
       .regex(NAME, "expected letters, digits, _ and -")
       .nullish()
       .describe("VAST's matcher, or Tenzir's lookup table, that holds the values; required with `live_match`."),
+    max_live_indicators: z
+      .int()
+      .min(1)
+      .max(5_000_000)
+      .default(500_000)
+      .describe(
+        "Most indicators whose values are matched live; those beyond are counted as `matcher_full`, and `/health` says so.",
+      ),
     retro_match: z.boolean().default(true).describe("Search stored events for each new indicator."),
     retro_match_max_events: z
       .int()

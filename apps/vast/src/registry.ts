@@ -54,6 +54,15 @@ export class ValueRegistry {
     return this.#holders.keys();
   }
 
+  /** Indicators that have a value. */
+  get indicators(): number {
+    return this.#values.size;
+  }
+
+  has(id: string): boolean {
+    return this.#values.has(id);
+  }
+
   /** The indicators that have this value, oldest first. */
   holders(value: string): readonly string[] {
     return [...(this.#holders.get(value) ?? [])];

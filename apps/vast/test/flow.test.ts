@@ -1,60 +1,18 @@
 /** The connector as a process, between a real bus and the stand-in for VAST. */
 import assert from "node:assert/strict";
-import { readFile, writeFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { fileURLToPath } from "node:url";
-import { type Client, connect, type Message } from "@threatbus/client";
 import { eventually, numberedIndicator } from "@threatbus/testkit";
-import type { Child } from "../../../scripts/child.ts";
-import { start, startBus } from "./support/processes.ts";
-import { matcherLine, temporaryFolder, VAST_STUB, VastStub } from "./support/vast-stub.ts";
+import { killed, startSite } from "./support/site.ts";
+import { matcherLine, VAST_STUB, VastStub } from "./support/vast-stub.ts";
 
-const PROGRAM = fileURLToPath(new URL("../bin/threatbus-vast.ts", import.meta.url));
-
-interface Site {
-  readonly client: Client;
-  readonly stub: VastStub;
-  /** Sightings on the bus, oldest first. */
-  readonly sightings: Extract<Message, { type: "sighting" }>["object"][];
-  /** Where the connector runs. */
-  readonly folder: string;
-  /** Starts the connector and waits until it is ready. */
-  startConnector(): Promise<Child>;
-}
-
-async function site(t: TestContext, settings: object): Promise<Site> {
-  const endpoint = await startBus(t);
+/** A bus, the stand-in, and the connector with these settings. */
+async function site(t: TestContext, settings: object) {
   const stub = await VastStub.create(t);
-  const client = connect({ endpoint, name: "test" });
-  t.after(() => client.close());
-  const sightings: Site["sightings"] = [];
-  const subscription = client.subscribe("stix2/sighting");
-  void (async () => {
-    for await (const { type, object } of subscription) if (type === "sighting") sightings.push(object);
-  })();
-  await subscription.ready();
-  const folder = await temporaryFolder(t);
-  const config = {
-    threatbus: endpoint,
-    vast_binary: VAST_STUB,
-    http: { port: 0 },
-    logging: { console_verbosity: "DEBUG" },
-    metrics: { interval: 1 },
-    ...settings,
-  };
-  await writeFile(join(folder, "config.yaml"), JSON.stringify(config));
-  const startConnector = async () => {
-    const child = start(t, process.execPath, [PROGRAM, "-c", "config.yaml"], { cwd: folder, env: stub.env });
-    await child.line(/\bready: /);
-    return child;
-  };
-  return { client, stub, sightings, folder, startConnector };
-}
-
-async function killed(child: Child): Promise<void> {
-  child.kill("SIGKILL");
-  await child.exited;
+  const { startConnector, ...rest } = await startSite(t);
+  const all = { vast_binary: VAST_STUB, metrics: { interval: 1 }, ...settings };
+  return { ...rest, stub, startConnector: () => startConnector(all, stub.env) };
 }
 
 /** What the connector has dealt with; -1: nothing is remembered. */

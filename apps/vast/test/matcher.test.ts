@@ -29,7 +29,7 @@ async function setup(t: TestContext, script = {}): Promise<Setup> {
   const registry = await ValueRegistry.open(file, () => undefined);
   t.after(() => registry.close());
   const onRefused = (values: readonly string[]) => parts.drops.note("refused", values.length);
-  const matcher = new Matcher({ node: parts.node, registry, onRefused });
+  const matcher = new Matcher({ node: parts.node, registry, onRefused, logger: parts.logger });
   const changes = async () => (await parts.stub.calls()).filter((call) => /matcher (?:add|remove)/.test(call));
   const assign = (indicator: string, value: string | undefined) => matcher.update(registry.set(indicator, value));
   return { ...parts, file, registry, matcher, changes, assign };
@@ -165,4 +165,66 @@ test("a node that does not answer any more ends what watches it", async (t) => {
   // The one that watches goes on, as if it had not noticed.
   await parts.stub.does({ away: true });
   await assert.rejects(watching, /no sign of life/);
+});
+
+test("several values are given at one time, each by one call, and the newest comes before what is given again", async (t) => {
+  const parts = await setup(t, { pause: 50 });
+  const many = Array.from({ length: 40 }, (_, index) => `v${index}.example`);
+  for (const [index, value] of many.entries()) parts.registry.set(`${A}${index}`, value);
+  parts.matcher.refill();
+  parts.matcher.run(parts.signal).catch(() => undefined);
+  await eventually("calls overlap", async () => mostAtOneTime(await parts.stub.calls()) > 1);
+  await parts.assign(B, "new.example");
+  const before = (await parts.changes()).length;
+  assert.ok(before < many.length, `${before} others came first`);
+  await eventually("the log says that all are given again", () =>
+    parts.logger.lines.some(({ message }) => message === "the matcher has all values again"),
+  );
+  const calls = await parts.changes();
+  for (const value of many) assert.ok(calls.some((call) => call.startsWith(`matcher add tb ${value} `)));
+  assert.ok(mostAtOneTime(await parts.stub.calls()) <= parts.node.engine.maxCalls);
+});
+
+/** Calls about values that have begun and not ended. */
+function underWay(calls: readonly string[]): number {
+  return (
+    calls.filter((call) => /^matcher (?:add|remove)/.test(call)).length -
+    calls.filter((call) => call === "ENDED").length
+  );
+}
+
+function mostAtOneTime(calls: readonly string[]): number {
+  return Math.max(0, ...calls.map((_, index) => underWay(calls.slice(0, index + 1))));
+}
+
+test("a batch that is refused is given in halves, so that one bad value costs no other", async (t) => {
+  const parts = await vastParts(t, { refusedValues: ["bad.example"] });
+  const registry = await ValueRegistry.open(join(await temporaryFolder(t), "values.jsonl"), () => undefined);
+  t.after(() => registry.close());
+  const refused: string[] = [];
+  const { node, logger } = parts;
+  Object.assign(node.engine, { batchSize: 8 });
+  const matcher = new Matcher({ node, registry, onRefused: (values) => refused.push(...values), logger });
+  const values = ["a.example", "bad.example", "c.example"];
+  for (const [index, value] of values.entries()) registry.set(`${A}${index}`, value);
+  const given = matcher.update(values);
+  matcher.run(parts.signal).catch(() => undefined);
+  await given;
+  assert.deepEqual(refused, ["bad.example"]);
+  const calls = await parts.stub.calls();
+  for (const value of values)
+    assert.ok(
+      calls.some((call) => call.startsWith(`matcher add tb ${value} `)),
+      value,
+    );
+});
+
+test("two calls are never about the same value at one time: the last word counts", async (t) => {
+  const { assign, stub } = await working(t, { pause: 500 });
+  const first = assign(A, "evil.example");
+  const add = `matcher add tb evil.example threatbus__${A}`;
+  await eventually("the value is being added", async () => (await stub.calls()).includes(add));
+  await Promise.all([first, assign(A, undefined)]);
+  const calls = (await stub.calls()).filter((call) => /^matcher|^ENDED/.test(call));
+  assert.deepEqual(calls, [add, "ENDED", "matcher remove tb evil.example", "ENDED"]);
 });

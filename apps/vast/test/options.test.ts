@@ -29,6 +29,7 @@ test("the defaults are those of vast-threatbus", () => {
     state_dir: "data",
     engine: "auto",
     live_match: false,
+    max_live_indicators: 500_000,
     retro_match: true,
     retro_match_max_events: 0,
     retro_match_timeout: 3600,

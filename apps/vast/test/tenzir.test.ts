@@ -101,7 +101,7 @@ test("new events are matched, values come and go, and a new matcher gets all val
   const { node, matches, dropped, logger, end, folder, real } = parts;
   const { signal } = end;
   const registry = await ValueRegistry.open(join(folder, "values.jsonl"), () => undefined);
-  const matcher = new Matcher({ node, registry, onRefused: (values) => dropped.push(...values) });
+  const matcher = new Matcher({ node, registry, onRefused: (values) => dropped.push(...values), logger });
   const idOf = (index: number) => `${ID.slice(0, -1)}${index}`;
   const iocs: Ioc[] = [
     { type: "ip", value: "203.0.113.7" },

@@ -30,6 +30,8 @@ export interface Engine {
   readonly name: "vast" | "tenzir";
   /** Most values that one call of `add` or `remove` takes. */
   readonly batchSize: number;
+  /** Calls of `add` and `remove` at one time; no two of them are about the same value. */
+  readonly maxCalls: number;
   /** Finds out what the program can do and whether the node answers. @throws Error when the node does not answer */
   probe(run: RunOnce): Promise<void>;
   /** Prints one event per line. @param maxEvents 0: no limit */

@@ -27,6 +27,7 @@ export interface TenzirOptions {
 export class Tenzir implements Engine {
   readonly name = "tenzir";
   readonly batchSize = 1_000;
+  readonly maxCalls = 1;
   readonly #options: TenzirOptions;
 
   constructor(options: TenzirOptions) {

@@ -33,7 +33,8 @@ function lines(...all: readonly string[]): string {
   return all.join("\n");
 }
 
-function literal(text: string): string {
+/** Text as a string literal: the one way in which a value from outside gets into a pipeline. */
+export function literal(text: string): string {
   return JSON.stringify(text.toWellFormed());
 }
 

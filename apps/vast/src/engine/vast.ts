@@ -12,6 +12,8 @@ export interface VastOptions {
 export class Vast implements Engine {
   readonly name = "vast";
   readonly batchSize = 1;
+  /** Each is a process that mostly waits for the node. */
+  readonly maxCalls = 8;
   readonly #options: VastOptions;
   #hasLowPriority = false;
 

@@ -28,6 +28,8 @@ export interface Script {
   readonly answers?: readonly Answer[];
   /** Values that `matcher add` fails for. */
   readonly refusedValues?: readonly string[];
+  /** Milliseconds that `matcher add` and `matcher remove` take; "ENDED" is recorded then. */
+  readonly pause?: number;
   /** `matcher attach` fails. */
   readonly noMatcher?: boolean;
 }
@@ -90,8 +92,14 @@ async function attach(): Promise<void> {
 async function matcher(action: string | undefined, operands: readonly string[]): Promise<void> {
   if (operands.some((operand) => operand.startsWith("-"))) refuse("unknown option");
   if (action === "attach" && operands.length === 2 && operands[0] === "json") return attach();
-  if (action === "remove" && operands.length === 2) return;
-  if (action !== "add" || operands.length !== 3) refuse("unknown matcher call");
+  const known = (action === "remove" && operands.length === 2) || (action === "add" && operands.length === 3);
+  if (!known) refuse("unknown matcher call");
+  const { pause } = script();
+  if (pause !== undefined) {
+    await sleep(pause);
+    record(["ENDED"]);
+  }
+  if (action === "remove") return;
   if (script().refusedValues?.includes(operands[1] ?? "")) end(1, "that value is not possible");
 }
 

@@ -15,16 +15,22 @@ export function start(t: TestContext, program: string, args: readonly string[], 
   return child;
 }
 
-/** Starts a bus with its durable log, on ports that the system chooses. @returns its management endpoint */
-export async function startBus(t: TestContext): Promise<string> {
+export interface Bus {
+  /** Its management endpoint. */
+  readonly endpoint: string;
+  stop(): Promise<unknown>;
+}
+
+/** Starts a bus with its durable log, on ports that the system chooses. The test stops it, when nobody uses it any more. */
+export async function startBus(t: TestContext): Promise<Bus> {
   const cwd = await temporaryFolder(t);
   const zmq = { host: "127.0.0.1", manage: 0, pub: 0, sub: 0 };
   // JSON is YAML.
   const config = JSON.stringify({ plugins: { backbones: { inmem: {} }, apps: { zmq } } });
   await writeFile(join(cwd, "config.yaml"), config);
-  const bus = start(t, process.execPath, [`${root}/packages/cli/bin/threatbus.ts`, "run"], { cwd });
+  const bus = new Child(process.execPath, [`${root}/packages/cli/bin/threatbus.ts`, "run"], { cwd });
   await bus.line(/\bready: /);
-  return `127.0.0.1:${readyPorts(bus).manage}`;
+  return { endpoint: `127.0.0.1:${readyPorts(bus).manage}`, stop: () => bus.stop() };
 }
 
 /** The folder of Tenzir's programs; undefined where they cannot be had, after skipping the test (under CI it fails). */

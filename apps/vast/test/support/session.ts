@@ -36,7 +36,7 @@ export async function vastParts(t: TestContext, script: Script = {}, program = V
   const health = { set: () => undefined };
   return {
     stub,
-    node: new MatchNode({ engine, program, logger, health, onLongLine: () => undefined }),
+    node: new MatchNode({ engine, program, logger, health, onLongLine: () => undefined, firstPause: 20 }),
     metrics: new VastMetrics(new Registry()),
     logger,
     dropped,
