@@ -23,8 +23,6 @@ import { MemoryWatch } from "./memory.ts";
 const SECONDS = Number(process.env.THREATBUS_CHAOS_SECONDS ?? 0);
 /** Messages that are accepted during each trouble, at least, from each publisher. */
 const MEANWHILE = 300;
-/** Milliseconds between two batches of a publisher, so that tests on few cores are about faults, not about speed. */
-const PAUSE = 20;
 /** Bytes of a message, more or less: what waits during a cut is to be seen in the memory. */
 const PADDING = 2_000;
 /**
@@ -70,7 +68,7 @@ async function chaos(t: TestContext, site: Site): Promise<void> {
   assert.ok(atMortal && atRemote && atSteady && restarted);
   const collectors = [atMortal, atRemote, atSteady, restarted];
   const flows = publishers(t, instances);
-  for (const flow of flows) flow.begin({ pause: PAUSE, padding: PADDING });
+  for (const flow of flows) flow.begin(PADDING);
   await hold(flows, 0);
   const scene: Scene = { site, mortal, remote, network, collectors, flows };
   for (const [name, trouble] of TROUBLES) {
@@ -151,9 +149,13 @@ async function repeatedly(action: () => Promise<void>): Promise<void> {
 /** The publisher at the instance that is cut off does not pause meanwhile, so that what can fill up does. */
 function cutOff(begin: (proxy: TcpProxy) => void): Trouble {
   return async ({ network, flows }) => {
+    const atRemote = flows[1] ?? assert.fail("no publisher there");
+    const { pause } = atRemote;
+    atRemote.pause = 0;
     for (const proxy of network) begin(proxy);
     await hold(flows);
     for (const proxy of network) proxy.open();
+    atRemote.pause = pause;
   };
 }
 

@@ -33,7 +33,7 @@ export function siteTest(
   site: Site | Missing,
   title: string,
   body: (t: TestContext, site: Site) => Promise<void>,
-  timeout = 120_000,
+  timeout = 240_000,
 ): void {
   if ("missing" in site) test(title, { skip: site.missing }, () => undefined);
   else test(title, { timeout }, (t) => body(t, site));

@@ -10,19 +10,16 @@ import { app } from "./client.ts";
 const RANGE = 10_000_000;
 /** Messages published at once. */
 const BATCH = 20;
-
-export interface Pace {
-  /** Milliseconds between two batches; default: none, as fast as the bus confirms. */
-  readonly pause?: number;
-  /** Length of a text that makes the messages larger. */
-  readonly padding?: number;
-}
+/** Milliseconds between two batches usually: tests of faults are not about speed, and have few cores. */
+const PAUSE = 20;
 
 export class Flow {
   /** Its first number. */
   readonly first: number;
   /** The last number that the bus has accepted. */
   confirmed: number;
+  /** Milliseconds between two batches; 0: as fast as the bus confirms. */
+  pause = PAUSE;
   readonly #client: Client;
   #running: Promise<void> | undefined;
   #stop = false;
@@ -45,13 +42,13 @@ export class Flow {
     this.confirmed += await this.#client.publishAccepted(objects);
   }
 
-  /** Publishes until `end`. */
-  begin({ pause = 0, padding = 0 }: Pace = {}): void {
+  /** Publishes until `end`. @param padding bytes by which messages are larger */
+  begin(padding = 0): void {
     const go = async (): Promise<void> => {
       while (!this.#stop) {
         await this.publish(BATCH, padding);
         // This pause is the load that is wanted, not a wait for anything.
-        await (pause > 0 ? sleep(pause) : nextTurn());
+        await (this.pause > 0 ? sleep(this.pause) : nextTurn());
       }
     };
     this.#running = go();
@@ -77,6 +74,11 @@ export class Flow {
     const around = own.slice(Math.max(0, wrong - 3), wrong + 3).join(" ");
     assert.equal(wrong, -1, `${who} got ${own.length} of ${this.count}, and of those ${wrong} in order: ${around}`);
     assert.equal(own.length, this.count, who);
+  }
+
+  /** Each number has come, in whatever order. */
+  assertArrived(numbers: readonly number[], who: string): void {
+    assert.equal(new Set(this.of(numbers)).size, this.count, who);
   }
 
   /** Each number has come, in order but for those that came again. */
