@@ -33,15 +33,13 @@ async function more(flows: readonly Flow[], count = 200): Promise<void> {
   );
 }
 
-/** Two instances, each with a subscriber and a publisher that goes on until the end. */
-async function flowing(t: TestContext, names: readonly [string, string], backbones: (name: string) => object) {
+/** Two instances, each with a subscriber and a publisher. */
+async function pair(t: TestContext, names: readonly [string, string], backbones: (name: string) => object) {
   const [first, second] = await startInstances(t, names, (name) => ({ ...backbones(name) }));
   assert.ok(first && second);
   const instances = [first, second] as const;
   const collectors = await Promise.all(instances.map((instance) => subscriber(t, instance)));
   const flows = publishers(t, instances);
-  for (const flow of flows) flow.begin();
-  await more(flows);
   return { instances, collectors, flows };
 }
 
@@ -55,12 +53,16 @@ function assertOnce(collectors: readonly Collector[], flows: readonly Flow[]): v
   for (const { numbers } of collectors) for (const flow of flows) flow.assertOnce(numbers, "a subscriber");
 }
 
+/** Messages of each publisher at a time: together fewer than the ids that a queue knows, 10,000. */
+const COUNT = 400;
+
 /** Ends it, and brings it back, while messages flow. */
 async function crash(site: Site, flows: readonly Flow[]): Promise<void> {
+  const publish = () => Promise.all(flows.map((flow) => flow.publish(COUNT)));
   const restart = await site.crash();
-  await more(flows);
-  await restart();
-  await more(flows);
+  await publish();
+  await Promise.all([restart(), publish()]);
+  await publish();
 }
 
 siteTest(
@@ -68,7 +70,7 @@ siteTest(
   "RabbitMQ and NATS at once: each subscriber gets each message once, also when one of them dies",
   async (t) => {
     const rabbitmq = rabbitmqOf as Site;
-    const { instances, collectors, flows } = await flowing(t, ["both-1", "both-2"], (name) => ({
+    const { instances, collectors, flows } = await pair(t, ["both-1", "both-2"], (name) => ({
       ...rabbitmq.backbones(name),
       ...(nats as Site).backbones(name),
     }));
@@ -85,7 +87,7 @@ siteTest(
   nats,
   "inmem and NATS at once: each subscriber gets each message once, also when NATS dies",
   async (t, site) => {
-    const { instances, collectors, flows } = await flowing(t, ["inside-1", "inside-2"], (name) => ({
+    const { instances, collectors, flows } = await pair(t, ["inside-1", "inside-2"], (name) => ({
       inmem: {},
       ...site.backbones(name),
     }));
@@ -97,7 +99,9 @@ siteTest(
 
 siteTest(both, "a site moves from RabbitMQ to NATS, instance by instance, while messages flow", async (t) => {
   const [from, to] = [rabbitmqOf as Site, nats as Site];
-  const { instances, collectors, flows } = await flowing(t, ["moving-1", "moving-2"], (name) => from.backbones(name));
+  const { instances, collectors, flows } = await pair(t, ["moving-1", "moving-2"], (name) => from.backbones(name));
+  for (const flow of flows) flow.begin();
+  await more(flows);
   const steps = [
     (name: string) => ({ ...from.backbones(name), ...to.backbones(name) }),
     (name: string) => to.backbones(name),
