@@ -1,12 +1,16 @@
-/** NATS servers as tests use them: each belongs to one test, and is gone with its data after it. */
+/** NATS servers as tests use them: each belongs to one test, or to one file, and is gone with its data after it. */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { TestContext } from "node:test";
 import { reasonToSkip } from "./for-tests.ts";
 import { installNats, type NatsOptions, type NatsService, startNats, startNatsCluster } from "./nats.ts";
 
-export async function natsForTest(t: TestContext, options: Omit<NatsOptions, "folder"> = {}): Promise<NatsService> {
+/** A test, or node:test itself, whose `after` is that of the file. */
+interface Owner {
+  after(discard: () => Promise<void>): void;
+}
+
+export async function natsForTest(t: Owner, options: Omit<NatsOptions, "folder"> = {}): Promise<NatsService> {
   const folder = await newFolder();
   const server = await startNats({ ...options, folder });
   t.after(() => discard([server], folder));
@@ -15,7 +19,7 @@ export async function natsForTest(t: TestContext, options: Omit<NatsOptions, "fo
 
 /** Three servers as a cluster. */
 export async function clusterForTest(
-  t: TestContext,
+  t: Owner,
   options: Omit<NatsOptions, "folder" | "port"> = {},
 ): Promise<readonly NatsService[]> {
   const folder = await newFolder();

@@ -29,6 +29,8 @@ export interface NatsOptions {
 
 export interface NatsService extends Service {
   readonly port: number;
+  /** Where it tells about itself over HTTP. */
+  readonly monitor: string;
 }
 
 /** Installs the Debian package of NATS where it is missing. @throws Error saying what to install by hand */
@@ -98,6 +100,10 @@ class NatsServer implements NatsService {
     return `nats://127.0.0.1:${this.port}`;
   }
 
+  get monitor(): string {
+    return `http://127.0.0.1:${this.#ports.monitor}`;
+  }
+
   get pid(): number {
     return this.#child?.pid ?? -1;
   }
@@ -149,7 +155,7 @@ class NatsServer implements NatsService {
   async #healthy(child: Child): Promise<void> {
     const deadline = Date.now() + START_PATIENCE;
     for (;;) {
-      const answer = await fetch(`http://127.0.0.1:${this.#ports.monitor}/healthz`).catch(() => undefined);
+      const answer = await fetch(`${this.monitor}/healthz`).catch(() => undefined);
       // A body that is not read would keep its connection.
       await answer?.arrayBuffer();
       if (answer?.ok === true) return;
