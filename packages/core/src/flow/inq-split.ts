@@ -1,5 +1,4 @@
 import type { Message } from "../contracts/message.ts";
-import type { Source } from "../contracts/queues.ts";
 import { JoinableQueue } from "./joinable-queue.ts";
 import { StoppableWorker, type WorkerContext } from "./stoppable-worker.ts";
 
@@ -16,12 +15,12 @@ export class InqSplit extends StoppableWorker {
     this.#copies = Array.from({ length: count }, () => new JoinableQueue(inq.capacity, inq.limit));
   }
 
-  get copies(): readonly Source<Message>[] {
+  get copies(): readonly JoinableQueue<Message>[] {
     return this.#copies;
   }
 
   /** Ends the copy of a backbone that did not start: nobody reads it, so that it would fill up and stop the others. */
-  remove(copy: Source<Message>): void {
+  remove(copy: JoinableQueue<Message>): void {
     this.#copies = this.#copies.filter((other) => other !== copy);
   }
 
