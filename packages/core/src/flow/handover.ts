@@ -33,6 +33,8 @@ export class Handover {
   /** How many of `#numbers` are `PASSING`, and `MISSED`. */
   #passing = 0;
   #missed = 0;
+  /** What lies behind this number in the outbox may not have been read since the start: it must not be removed unseen. */
+  #removable = Number.POSITIVE_INFINITY;
   readonly #stopping = new AbortController();
   #restoring: Promise<void> = Promise.resolve();
 
@@ -76,13 +78,24 @@ export class Handover {
   restore(entrance: InqEntrance, onError: (error: unknown) => void): void {
     const numbers = new Map<Message, number>();
     const enter = async (messages: readonly Message[]): Promise<Entered> => {
-      for (const message of messages) this.#await(numbers.get(message) ?? PASSING);
+      for (const message of messages) {
+        const number = numbers.get(message) ?? PASSING;
+        this.#await(number);
+        this.#removable = Math.max(this.#removable, number);
+      }
       return { last: 0 };
     };
+    this.#removable = 0;
     const { signal } = this.#stopping;
-    this.#restoring = entrance.putFirst(this.#left(numbers), enter, signal).catch((error: unknown) => {
-      if (!signal.aborted) onError(error);
-    });
+    const restore = async (): Promise<void> => {
+      try {
+        await entrance.putFirst(this.#left(numbers), enter, signal);
+        if (!signal.aborted) this.#removable = Number.POSITIVE_INFINITY;
+      } catch (error) {
+        if (!signal.aborted) onError(error);
+      }
+    };
+    this.#restoring = restore();
   }
 
   /** Resolves when everything that was left is in the inq, or when the signal aborts. */
@@ -154,7 +167,8 @@ export class Handover {
       last = Math.max(last, number);
     }
     this.#done = done;
-    if (last > 0) this.#outbox.remove(last);
+    const upTo = Math.min(last, this.#removable);
+    if (upTo > 0) this.#outbox.remove(upTo);
   }
 
   #count(number: number, change: 1 | -1): void {
