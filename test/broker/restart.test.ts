@@ -31,6 +31,20 @@ test("what the broker has not confirmed waits in the log for the next start, and
   assert.equal(await last.store?.outbox.size(), 0);
 });
 
+test("a stop waits for no broker that is away; what is inside this process is delivered first", async (t) => {
+  const broker = new MemoryBroker();
+  await broker.kill();
+  // Longer than any test.
+  const drainTimeout = 3_600_000;
+  for (const ways of [[broker], ["inmem" as const, broker]]) {
+    const before = await startInstance(t, { ways, drainTimeout });
+    const received = read(t, await before.subscribe());
+    await before.context.inq.putMany(numbered(before, 1, 2_000));
+    assert.deepEqual(await before.stop(), { undelivered: 0, waiting: 2_000 });
+    assert.equal(received.length, ways.length === 1 ? 0 : 2_000);
+  }
+});
+
 test("a stop before the confirmation, and the brokers and apps of everybody see each message once", async (t) => {
   const broker = new MemoryBroker();
   const home = folder(t);

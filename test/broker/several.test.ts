@@ -116,3 +116,24 @@ test("what one of two brokers has not confirmed waits for the next start, and co
   assert.deepEqual(await logged(again.store), idsOf([...messages, ...more]));
   assert.equal((await again.stop()).waiting, 0);
 });
+
+test("one of two brokers is away, and the inq is full: after the next start everything is in the log once", async (t) => {
+  const [one, two] = [new MemoryBroker(), new MemoryBroker()];
+  await two.kill();
+  const home = folder(t);
+  const before = await startInstance(t, { ways: [one, two], folder: home });
+  const elsewhere = read(t, await (await startInstance(t, { name: "second", ways: [one] })).subscribe());
+  const messages = numbered(before, 1, 10_500);
+  await before.context.inq.putMany(messages);
+  await eventually("as many as one may be ahead", () => elsewhere.length >= 5_000);
+  assert.equal((await before.stop()).waiting, messages.length);
+  await two.restart();
+  const again = await startInstance(t, { ways: [one, two], folder: home });
+  await again.subscribe();
+  const all = () => two.published.length >= messages.length && elsewhere.length >= messages.length;
+  await eventually("all of them, everywhere", all);
+  assert.equal((await again.stop()).waiting, 0);
+  assert.deepEqual(idsOf(elsewhere), idsOf(messages));
+  const last = await startInstance(t, { ways: [one, two], folder: home });
+  assert.deepEqual(await logged(last.store), idsOf(messages));
+});

@@ -71,9 +71,9 @@ export { JoinableQueue, QueueClosedError } from "./flow/joinable-queue.ts";
 export { createMessageFactory } from "./flow/message-factory.ts";
 export { Outq, type OutqEnvironment } from "./flow/outq.ts";
 export { StoppableWorker, type WorkerContext } from "./flow/stoppable-worker.ts";
+export type { PluginAddress } from "./lifecycle/apps.ts";
 export type { NamedState } from "./lifecycle/backbone-watch.ts";
 export {
-  type PluginAddress,
   type StartReport,
   type StopReport,
   ThreatBus,

@@ -29,6 +29,7 @@ export class DeliveryTurns implements DeliveryQueue {
   /** As if a reader always had something to read: nobody is held up here. */
   readonly size = 1;
   readonly #enter: Enter;
+  readonly #onStall: (backbone: string, count: number) => void;
   readonly #stalled: number;
   /** The topics that this queue has at each backbone, and the types that they cover. */
   readonly #topics = new Map<string, Set<string>>();
@@ -43,9 +44,13 @@ export class DeliveryTurns implements DeliveryQueue {
   #moves = 0;
   readonly #waiting: Waiter[] = [];
 
-  /** @param stalled milliseconds; default 5,000 */
-  constructor(enter: Enter, stalled = STALLED) {
+  /**
+   * @param onStall hears of a backbone whose turn ended although it has still to deliver so many messages
+   * @param stalled milliseconds; default 5,000
+   */
+  constructor(enter: Enter, onStall: (backbone: string, count: number) => void, stalled = STALLED) {
     this.#enter = enter;
+    this.#onStall = onStall;
     this.#stalled = stalled;
   }
 
@@ -129,13 +134,17 @@ export class DeliveryTurns implements DeliveryQueue {
     this.#waiting.push({ backbone, begin: resolve });
     let before = this.#moves;
     const timer = setInterval(() => {
-      if (this.#moves === before && this.#entering === 0) {
-        this.#due.clear();
-        this.#endTurn();
-      }
+      if (this.#moves === before && this.#entering === 0) this.#giveUpTurn();
       before = this.#moves;
     }, this.#stalled);
     await promise;
     clearInterval(timer);
+  }
+
+  /** What it delivers later comes out of order; who resumes behind it after a crash misses it. */
+  #giveUpTurn(): void {
+    if (this.#owner !== undefined) this.#onStall(this.#owner, this.#due.size);
+    this.#due.clear();
+    this.#endTurn();
   }
 }

@@ -5,8 +5,10 @@ import type { Entered, InqEntrance } from "./inq-entrance.ts";
 import { JoinableQueue } from "./joinable-queue.ts";
 import { historicMessage } from "./logged-message.ts";
 
-/** What a message has that is not in the outbox. */
-const NOT_KEPT = 0;
+/** Instead of a number: not in the outbox, since it would be of no use after a restart ... */
+const PASSING = 0;
+/** ... or since the log did not take it. */
+const MISSED = -1;
 const NOTHING: Appended = { first: 0, last: 0, dropped: [] };
 
 /** One backbone, and how many messages it has answered for. */
@@ -28,8 +30,11 @@ export class Handover {
   #readers: readonly Reader[] = [];
   /** Messages that every backbone has answered for. */
   #done = 0;
-  /** How many of `#numbers` are none. */
-  #notKept = 0;
+  /** How many of `#numbers` are `PASSING`, and `MISSED`. */
+  #passing = 0;
+  #missed = 0;
+  /** What lies behind this number in the outbox may not have been read since the start: it must not be removed unseen. */
+  #removable = Number.POSITIVE_INFINITY;
   readonly #stopping = new AbortController();
   #restoring: Promise<void> = Promise.resolve();
 
@@ -41,7 +46,12 @@ export class Handover {
 
   /** Messages that are in no outbox and wait for a backbone's answer. */
   get notKept(): number {
-    return this.#notKept;
+    return this.#passing + this.#missed;
+  }
+
+  /** Those of them that the log should have kept. */
+  get missed(): number {
+    return this.#missed;
   }
 
   /** Messages that wait for a backbone's answer. */
@@ -57,7 +67,10 @@ export class Handover {
     const missing = new Set(dropped);
     let number = first;
     let index = 0;
-    for (const message of messages) this.#await(isStix(message) && !missing.has(index++) ? number++ : NOT_KEPT);
+    for (const message of messages) {
+      if (!isStix(message)) this.#await(PASSING);
+      else this.#await(missing.has(index++) ? MISSED : number++);
+    }
     return { last };
   };
 
@@ -65,13 +78,24 @@ export class Handover {
   restore(entrance: InqEntrance, onError: (error: unknown) => void): void {
     const numbers = new Map<Message, number>();
     const enter = async (messages: readonly Message[]): Promise<Entered> => {
-      for (const message of messages) this.#await(numbers.get(message) ?? NOT_KEPT);
+      for (const message of messages) {
+        const number = numbers.get(message) ?? PASSING;
+        this.#await(number);
+        this.#removable = Math.max(this.#removable, number);
+      }
       return { last: 0 };
     };
+    this.#removable = 0;
     const { signal } = this.#stopping;
-    this.#restoring = entrance.putFirst(this.#left(numbers), enter, signal).catch((error: unknown) => {
-      if (!signal.aborted) onError(error);
-    });
+    const restore = async (): Promise<void> => {
+      try {
+        await entrance.putFirst(this.#left(numbers), enter, signal);
+        if (!signal.aborted) this.#removable = Number.POSITIVE_INFINITY;
+      } catch (error) {
+        if (!signal.aborted) onError(error);
+      }
+    };
+    this.#restoring = restore();
   }
 
   /** Resolves when everything that was left is in the inq, or when the signal aborts. */
@@ -130,20 +154,26 @@ export class Handover {
 
   #await(number: number): void {
     this.#numbers.tryPut(number);
-    if (number === NOT_KEPT) this.#notKept += 1;
+    this.#count(number, 1);
   }
 
   #forget(): void {
     let done = Number.POSITIVE_INFINITY;
     for (const reader of this.#readers) done = Math.min(done, reader.done);
     if (done === Number.POSITIVE_INFINITY || done <= this.#done) return;
-    let last = NOT_KEPT;
+    let last = 0;
     for (const number of this.#numbers.takeNow(done - this.#done)) {
-      if (number === NOT_KEPT) this.#notKept -= 1;
-      else last = number;
+      this.#count(number, -1);
+      last = Math.max(last, number);
     }
     this.#done = done;
-    if (last !== NOT_KEPT) this.#outbox.remove(last);
+    const upTo = Math.min(last, this.#removable);
+    if (upTo > 0) this.#outbox.remove(upTo);
+  }
+
+  #count(number: number, change: 1 | -1): void {
+    if (number === PASSING) this.#passing += change;
+    else if (number === MISSED) this.#missed += change;
   }
 }
 

@@ -1,9 +1,13 @@
 import type { Message } from "../contracts/message.ts";
-import type { Source } from "../contracts/queues.ts";
 import { JoinableQueue } from "./joinable-queue.ts";
 import { StoppableWorker, type WorkerContext } from "./stoppable-worker.ts";
 
 const BATCH = 256;
+/**
+ * Messages that one backbone may be ahead of another, beside those that it has taken. After a restart it gets them a second
+ * time: they, and what is on its way to a broker, have to be among the ids that logs and queues remember (10,000).
+ */
+const LEAD = 5_000;
 
 /** Gives each of several backbones its own copy of the inq; the slowest of them sets the pace. */
 export class InqSplit extends StoppableWorker {
@@ -13,15 +17,16 @@ export class InqSplit extends StoppableWorker {
   constructor(inq: JoinableQueue<Message>, count: number, context: WorkerContext) {
     super("inq split", context);
     this.#inq = inq;
-    this.#copies = Array.from({ length: count }, () => new JoinableQueue(inq.capacity, inq.limit));
+    const capacity = Math.min(inq.capacity, LEAD);
+    this.#copies = Array.from({ length: count }, () => new JoinableQueue(capacity, inq.limit));
   }
 
-  get copies(): readonly Source<Message>[] {
+  get copies(): readonly JoinableQueue<Message>[] {
     return this.#copies;
   }
 
   /** Ends the copy of a backbone that did not start: nobody reads it, so that it would fill up and stop the others. */
-  remove(copy: Source<Message>): void {
+  remove(copy: JoinableQueue<Message>): void {
     this.#copies = this.#copies.filter((other) => other !== copy);
   }
 

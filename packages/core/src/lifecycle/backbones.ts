@@ -3,7 +3,6 @@ import type { ConfiguredPlugin } from "../config/schema.ts";
 import type { BackbonePlugin, BackbonePluginDefinition } from "../contracts/backbone-plugin.ts";
 import type { Logger } from "../contracts/logger.ts";
 import type { Message } from "../contracts/message.ts";
-import type { Source } from "../contracts/queues.ts";
 import { messageOf, ThreatBusError } from "../errors.ts";
 import type { DeliveryTurns } from "../flow/delivery-turns.ts";
 import type { Handover } from "../flow/handover.ts";
@@ -43,6 +42,8 @@ export class Backbones {
   readonly #options: BackbonesOptions;
   readonly #running: Map<string, BackbonePlugin>;
   readonly #split: InqSplit | undefined;
+  /** What each of them reads. */
+  readonly #sources = new Map<string, JoinableQueue<Message>>();
 
   /** @param running gets those that have started */
   constructor(options: BackbonesOptions, running: Map<string, BackbonePlugin>) {
@@ -77,6 +78,12 @@ export class Backbones {
     return this.#options.inq.unfinished + (this.#split?.unfinished ?? 0);
   }
 
+  /** Has everybody who has not dealt with all of the inq a broker that cannot be reached? */
+  get isCutOff(): boolean {
+    const waiting = [...this.#running].filter(([name]) => this.#sources.get(name)?.unfinished !== 0);
+    return waiting.length > 0 && waiting.every(([, { state }]) => state?.ok === false);
+  }
+
   stop(): void {
     this.#split?.stop();
   }
@@ -88,7 +95,7 @@ export class Backbones {
   /** @returns why it did not start */
   async #startOne(
     { name, definition, config }: ConfiguredBackbone,
-    inq: Source<Message>,
+    inq: JoinableQueue<Message>,
   ): Promise<{ readonly cause: unknown } | undefined> {
     const { logger, metrics, signal, handover, turns, accept } = this.#options;
     const watched = handover?.watch(inq) ?? inq;
@@ -105,6 +112,7 @@ export class Backbones {
         accept: (messages) => accept(name, messages),
       });
       this.#running.set(name, backbone);
+      this.#sources.set(name, inq);
       return undefined;
     } catch (cause) {
       handover?.unwatch(watched);

@@ -1,11 +1,10 @@
 import type { Registry } from "prom-client";
-import type { Config, ConfiguredPlugin, StoreConfig } from "../config/schema.ts";
-import type { AppContext, AppPlugin, AppPluginDefinition } from "../contracts/app-plugin.ts";
+import type { Config, StoreConfig } from "../config/schema.ts";
 import type { BackbonePlugin } from "../contracts/backbone-plugin.ts";
 import type { OpenLog } from "../contracts/log.ts";
 import type { Logger } from "../contracts/logger.ts";
 import type { Message } from "../contracts/message.ts";
-import { messageOf, ThreatBusError } from "../errors.ts";
+import { messageOf } from "../errors.ts";
 import { CountedInq } from "../flow/counted-inq.ts";
 import { InqEntrance } from "../flow/inq-entrance.ts";
 import { JoinableQueue } from "../flow/joinable-queue.ts";
@@ -19,8 +18,10 @@ import { InternalSubscriber } from "../subscriptions/internal.ts";
 import { Snapshots } from "../subscriptions/snapshots.ts";
 import { Subscriptions } from "../subscriptions/subscriptions.ts";
 import { Withdrawals } from "../withdrawals/withdrawals.ts";
+import { Apps, type PluginAddress } from "./apps.ts";
 import { BackboneWatch, type NamedState } from "./backbone-watch.ts";
 import { Backbones, mayRepeat, staysInside } from "./backbones.ts";
+import { drain } from "./drain.ts";
 import { eachPlugin } from "./each-plugin.ts";
 import { busHealth } from "./health.ts";
 import { KeptFlow } from "./kept-flow.ts";
@@ -49,13 +50,6 @@ export interface ThreatBusOptions {
   readonly openLog?: (settings: StoreConfig) => Promise<OpenLog>;
 }
 
-export interface PluginAddress {
-  readonly plugin: string;
-  /** What listens there, such as `manage`. */
-  readonly name: string;
-  readonly url: string;
-}
-
 export interface StartReport {
   readonly addresses: readonly PluginAddress[];
   /** How the ways to the brokers are, where backbones have one. */
@@ -79,7 +73,7 @@ export class ThreatBus {
   readonly #abort = new AbortController();
   readonly #inq = new JoinableQueue<Message>(INQ_CAPACITY, { max: INQ_BYTES, weigh: messageBytes });
   readonly #running = new Map<string, BackbonePlugin>();
-  readonly #apps = new Map<string, AppPlugin>();
+  readonly #apps: Apps;
   readonly #entrance = new InqEntrance(this.#inq, (messages) => {
     if (this.#observesInq) this.#withdrawals?.observe(messages);
   });
@@ -113,6 +107,17 @@ export class ThreatBus {
       backbones: this.#running,
       deduplicate: mayRepeat(config.backbones),
     });
+    this.#apps = new Apps({
+      configured: config.apps,
+      logger,
+      metrics,
+      signal: this.#abort.signal,
+      subscriptions: this.#subscriptions,
+      inqOf: (source) => this.#inqOf(source),
+      // Not known before there has been room for a new log on its disk.
+      logId: () => this.#log?.id || undefined,
+      failed: (plugin, error) => this.#failed.push({ plugin, error }),
+    });
     this.#offerMetrics();
   }
 
@@ -133,7 +138,7 @@ export class ThreatBus {
       await this.#startBackbones();
       await this.#subscribeInternally();
       this.#withdrawals?.start();
-      const addresses = await this.#startApps();
+      const addresses = await this.#apps.start();
       this.#log?.announce();
       this.#reportConcerns();
       this.#watch.start();
@@ -154,7 +159,7 @@ export class ThreatBus {
    */
   async stop(): Promise<StopReport> {
     const deadline = AbortSignal.timeout(this.#config.drain_timeout);
-    await eachPlugin(this.#logger, "stop taking messages in", this.#apps, (app) => app.stopIntake(), deadline);
+    await this.#apps.stopIntake(deadline);
     await this.#drain(deadline);
     this.#snapshots?.stop();
     this.#backbones?.stop();
@@ -164,7 +169,7 @@ export class ThreatBus {
     await this.#flow?.handover?.stop();
     await eachPlugin(this.#logger, "stop", this.#running, (backbone) => backbone.stop());
     const report = await this.#left();
-    await eachPlugin(this.#logger, "stop", this.#apps, (app) => app.stop());
+    await this.#apps.stop();
     this.#abort.abort();
     await Promise.all([this.#backbones?.join(), this.#internal?.join(), this.#withdrawals?.join()]);
     this.#subscriptions.close();
@@ -233,62 +238,17 @@ export class ThreatBus {
       { name: "snapshots" },
       { deduplicate: mayRepeat(this.#config.backbones), onDrop: this.#drops.of(BUS, "snapshots") },
     );
-    this.#internal = new InternalSubscriber(queue, async (messages) => this.#snapshots?.handle(messages, this.#apps), {
-      logger: this.#logger,
-      metrics: this.#metrics,
-    });
+    this.#internal = new InternalSubscriber(
+      queue,
+      async (messages) => this.#snapshots?.handle(messages, this.#apps.running),
+      {
+        logger: this.#logger,
+        metrics: this.#metrics,
+      },
+    );
     for (const topic of INTERNAL_TOPICS)
       for (const backbone of this.#running.values()) await backbone.subscribe(topic, queue);
     this.#internal.start();
-  }
-
-  async #startApps(): Promise<PluginAddress[]> {
-    const addresses: PluginAddress[] = [];
-    for (const configured of this.#config.apps) {
-      const { name, definition } = configured;
-      const app = definition.create();
-      const bound = await this.#try(name, () => app.run(this.#contextOf(configured)));
-      if (bound === undefined) {
-        await this.#subscriptions.endAllOf(name);
-        continue;
-      }
-      this.#apps.set(name, app);
-      addresses.push(...bound.map((address) => ({ plugin: name, ...address })));
-    }
-    const first = this.#failed.at(-1);
-    if (this.#apps.size > 0 || this.#config.apps.length === 0 || first === undefined) return addresses;
-    if (first.error instanceof ThreatBusError) throw first.error;
-    const message = `app plugin ${first.plugin} failed to start: ${messageOf(first.error)}`;
-    throw new ThreatBusError("TB_PLUGIN_FAILED", message, { cause: first.error });
-  }
-
-  /** @returns undefined when the plugin failed, which is then reported. */
-  async #try<T extends object>(plugin: string, run: () => Promise<T>): Promise<T | undefined> {
-    try {
-      return await run();
-    } catch (error) {
-      this.#failed.push({ plugin, error });
-      return undefined;
-    }
-  }
-
-  #contextOf({ name, config }: ConfiguredPlugin<AppPluginDefinition>): AppContext {
-    const log = this.#log;
-    return {
-      config,
-      logger: this.#logger.child({ component: name }),
-      inq: this.#inqOf(name),
-      metrics: this.#metrics,
-      signal: this.#abort.signal,
-      messages: createMessageFactory(name),
-      get logId() {
-        // Not known before there has been room for a new log on its disk.
-        return log?.id === "" ? undefined : log?.id;
-      },
-      createOutq: (options) => this.#subscriptions.createOutq(name, options),
-      subscribe: (topics, queue, seconds = 0, from) => this.#subscriptions.subscribe(topics, queue, seconds, from),
-      unsubscribe: (queue) => this.#subscriptions.unsubscribe(queue),
-    };
   }
 
   #inqOf(source: string): CountedInq {
@@ -296,19 +256,16 @@ export class ThreatBus {
   }
 
   async #drain(deadline: AbortSignal): Promise<void> {
-    try {
-      await this.#flow?.handover?.restored(deadline);
-      await this.#drainInq(deadline);
-      await this.#withdrawals?.settled(deadline);
-      await this.#drainInq(deadline);
-      await this.#subscriptions.drained(deadline);
-    } catch {
-      this.#logger.warn({ drain_timeout_ms: this.#config.drain_timeout }, "not everything was delivered in time");
-    }
-  }
-
-  async #drainInq(deadline: AbortSignal): Promise<void> {
-    await this.#backbones?.drained(deadline);
+    const parts = {
+      logger: this.#logger,
+      timeout: this.#config.drain_timeout,
+      backbones: this.#backbones,
+      withdrawals: this.#withdrawals,
+      subscriptions: this.#subscriptions,
+      handover: this.#flow?.handover,
+      isKept: () => this.#log?.log.state === "ok",
+    };
+    await drain(parts, deadline);
   }
 
   /** What outqs still hold counts for their subscriptions, what the inq holds once, unless it waits for the next start. */

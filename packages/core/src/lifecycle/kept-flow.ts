@@ -29,7 +29,7 @@ export class KeptFlow {
 
   constructor(options: KeptFlowOptions) {
     this.#options = options;
-    const { keeper, configured, entrance } = options;
+    const { keeper, configured, entrance, logger } = options;
     const { log, writer } = keeper;
     const settled = (last: number): Promise<boolean> => log.settled(last);
     if (staysInside(configured)) {
@@ -37,7 +37,11 @@ export class KeptFlow {
       return;
     }
     this.handover = new Handover(log.outbox, keeper.dropped);
-    if (configured.length > 1) this.turns = new DeliveryTurns((messages) => this.#enter(messages));
+    if (configured.length > 1) {
+      const text = "a backbone does not deliver what it has accepted: the others go on, out of the order of positions";
+      const onStall = (backbone: string, messages: number): void => logger.warn({ backbone, messages }, text);
+      this.turns = new DeliveryTurns((messages) => this.#enter(messages), onStall);
+    }
     entrance.use({ enter: this.handover.enter, settled });
   }
 

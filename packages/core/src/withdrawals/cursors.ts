@@ -41,7 +41,10 @@ export class Cursors {
     this.#savedAt = now;
     if (position !== this.#position) log.setCursor(POSITION, position);
     this.#position = position;
-    if (end === this.#end || (urgency === "idle" && Math.abs(end - this.#end) < END_INTERVAL)) return;
+    // An earlier one never waits: what came in after the clock was set back may end before the time that was saved, and the
+    // position says that it was dealt with.
+    const mayWait = end > this.#end && urgency === "idle" && end - this.#end < END_INTERVAL;
+    if (end === this.#end || mayWait) return;
     log.setCursor(END, end);
     this.#end = end;
   }

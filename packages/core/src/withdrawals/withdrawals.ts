@@ -235,7 +235,9 @@ export class Withdrawals extends StoppableWorker {
     if (type !== "indicator") return false;
     if (removed) return true;
     if (validUntil === undefined) return false;
-    return position <= scan.last ? validUntil <= scan.handled : this.#ends.isOver(validUntil, this.#clock.now());
+    // The clock may have been set back since: then a look finds it, when it has ended by this clock, too.
+    const isOver = this.#ends.isOver(validUntil, this.#clock.now());
+    return isOver && (position > scan.last || validUntil <= scan.handled);
   }
 
   #save(urgency: "due" | "idle" | "last"): void {

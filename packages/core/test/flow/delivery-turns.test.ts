@@ -1,7 +1,7 @@
 /** Several backbones that bring messages at the same time, through real outqs on a log. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { StixMessage } from "../../src/contracts/message.ts";
+import type { Message, StixMessage } from "../../src/contracts/message.ts";
 import { DeliveryTurns } from "../../src/flow/delivery-turns.ts";
 import { LogWriter } from "../../src/flow/log-writer.ts";
 import { Outq } from "../../src/flow/outq.ts";
@@ -15,7 +15,9 @@ const TOPIC = "stix2";
 async function stage(stalled?: number) {
   const log = new SlowLog();
   const writer = new LogWriter({ log, deduplicate: true, onDrop: () => undefined });
-  const turns = new DeliveryTurns(async (messages) => (await writer.enter(messages)).entered, stalled);
+  const stalls: (readonly [backbone: string, count: number])[] = [];
+  const enter = async (messages: readonly Message[]) => (await writer.enter(messages)).entered;
+  const turns = new DeliveryTurns(enter, (...stall) => stalls.push(stall), stalled);
   const queue = new Outq({ name: "reader" }, { log, deduplicate: true });
   queue.follow(["indicator", "sighting"]);
   const routers = { a: new Router(), b: new Router() };
@@ -26,7 +28,7 @@ async function stage(stalled?: number) {
     await turns.cover(name, plugin, TOPIC);
     router.subscribe(TOPIC, queue);
   }
-  return { log, turns, queue, ...routers };
+  return { log, turns, queue, stalls, ...routers };
 }
 
 test("a position is never told before what lies before it was delivered, by whatever backbone", async () => {
@@ -91,18 +93,20 @@ test("turns go round in the order in which they are asked for", async () => {
 });
 
 test("a backbone that does not deliver what it has accepted holds up the others for a while, and not for ever", async () => {
-  const { turns, queue, b } = await stage(5);
+  const { turns, queue, stalls, b } = await stage(5);
   await turns.accept("a", [indicator()]);
   const messages = [indicator()];
   await turns.accept("b", messages);
   b.deliver(messages);
   assert.equal(queue.size, 1);
+  assert.deepEqual(stalls, [["a", 1]]);
 });
 
 test("what comes before anybody has subscribed is waited for by nobody", async () => {
-  const { log } = await stage();
+  const log = new SlowLog();
   const writer = new LogWriter({ log, deduplicate: true, onDrop: () => undefined });
-  const turns = new DeliveryTurns(async (messages) => (await writer.enter(messages)).entered);
+  const enter = async (messages: readonly Message[]) => (await writer.enter(messages)).entered;
+  const turns = new DeliveryTurns(enter, () => undefined);
   await turns.accept("a", [indicator()]);
   await turns.accept("b", [indicator()]);
   assert.equal(log.last, 2);

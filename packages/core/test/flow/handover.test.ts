@@ -95,3 +95,41 @@ test("what was left goes first, in parts as there is room, under its old numbers
   await next.handover.stop();
   assert.deepEqual([next.inq.size, next.waiting().length], [10, 1_200]);
 });
+
+test("what could not be read, or was not read before a stop, is not removed with what comes after it", async () => {
+  class Unreadable extends MemoryOutbox {
+    override async read(): Promise<never> {
+      throw new Error("no room even to read");
+    }
+  }
+  const unreadable = new Unreadable();
+  await unreadable.add([indicator(), indicator()]);
+  const failing = stage(100, unreadable);
+  const errors: unknown[] = [];
+  failing.handover.restore(failing.entrance, (error) => errors.push(error));
+  await answerAll(failing);
+  assert.deepEqual([errors.length, failing.waiting()], [1, [1, 2, 3]]);
+
+  const many = new MemoryOutbox();
+  await many.add(Array.from({ length: 1_200 }, () => indicator()));
+  const stopped = stage(500, many);
+  stopped.handover.restore(stopped.entrance, (error) => errors.push(error));
+  await settle();
+  await stopped.handover.stop();
+  await answerAll(stopped);
+  // The first 500 were answered for; so was what an app had still to put, behind the 700 that nobody has seen.
+  assert.deepEqual([errors.length, stopped.waiting().length, stopped.waiting()[0]], [1, 701, 501]);
+});
+
+/** An app puts one more message, and a backbone answers for everything. */
+async function answerAll({ inq, handover, entrance }: ReturnType<typeof stage>): Promise<void> {
+  const view = handover.watch(inq);
+  const put = entrance.putMany([indicator()], nobody);
+  for (let over = false; !over || handover.unfinished > 0; over = await isOver(put)) {
+    if (inq.size > 0) view.taskDone((await view.getMany(1_000)).length);
+  }
+}
+
+async function isOver(promise: Promise<void>): Promise<boolean> {
+  return Promise.race([promise.then(() => true), settle().then(() => false)]);
+}

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { type TestContext, test } from "node:test";
 import fc from "fast-check";
 import { loggedMessage } from "../../src/flow/logged-message.ts";
 import { MemoryLog } from "../memory-log.ts";
@@ -40,29 +40,59 @@ function published({ id, modified, revoked, update, end }: Extract<Step, { kind:
 
 test("whatever happens, in the end everything revoked or over is withdrawn, and nothing twice", async (t) => {
   await fc.assert(
-    fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 40 }), async (steps) => {
-      const log = new MemoryLog();
-      const clock = new TestClock(new Date(START).toISOString());
-      let instance = new Instance(t, { log, clock });
-      for (const each of steps) {
-        const cursors = ["withdrawals", "expired"].map((name) => [name, log.cursor(name)] as const);
-        if (each.kind === "publish") await instance.publish(published(each, clock.now()));
-        else if (each.kind === "pass") await instance.advance(each.seconds * 1_000);
-        else if (each.kind === "jump") clock.jumpTo(new Date(clock.now() + each.minutes * MINUTE).toISOString());
-        else {
-          if (each.kind === "restart") await instance.settle();
-          await instance.end();
-          if (each.kind === "crash") for (const [name, value] of cursors) log.setCursor(name, value);
-          instance = new Instance(t, { log, clock });
-        }
-      }
-      await instance.advance(3 * MINUTE);
-      await instance.end();
-      verify(log, clock.now());
-    }),
+    fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 40 }), (steps) => perform(t, steps)),
     { numRuns: 300 },
   );
 });
+
+test("the clock is set back and on again, and a crash in between does not make what came in meanwhile stay", async (t) => {
+  await perform(t, [
+    { kind: "pass", seconds: 1 },
+    { kind: "jump", minutes: -1 },
+    // It ends at the very time up to which ends were dealt with before.
+    { kind: "publish", id: 1, modified: 0, revoked: false, update: undefined, end: 1 },
+    { kind: "pass", seconds: 1 },
+    { kind: "jump", minutes: 1 },
+    { kind: "crash" },
+    { kind: "pass", seconds: 1 },
+  ]);
+});
+
+test("the clock is set back before a crash: what came in and has not ended by the new time is not withdrawn", async (t) => {
+  await perform(t, [
+    { kind: "pass", seconds: 1 },
+    { kind: "jump", minutes: -10 },
+    { kind: "publish", id: 1, modified: 0, revoked: false, update: undefined, end: 8 },
+    { kind: "crash" },
+    { kind: "pass", seconds: 1 },
+  ]);
+});
+
+async function perform(t: TestContext, steps: readonly Step[]): Promise<void> {
+  const log = new MemoryLog();
+  const clock = new TestClock(new Date(START).toISOString());
+  const times: [position: number, now: number][] = [];
+  let instance = new Instance(t, { log, clock });
+  for (const each of steps) {
+    times.push([log.last, clock.now()]);
+    const cursors = ["withdrawals", "expired"].map((name) => [name, log.cursor(name)] as const);
+    if (each.kind === "publish") await instance.publish(published(each, clock.now()));
+    else if (each.kind === "pass") await instance.advance(each.seconds * 1_000);
+    else if (each.kind === "jump") clock.jumpTo(new Date(clock.now() + each.minutes * MINUTE).toISOString());
+    else {
+      if (each.kind === "restart") await instance.settle();
+      await instance.end();
+      if (each.kind === "crash") for (const [name, value] of cursors) log.setCursor(name, value);
+      instance = new Instance(t, { log, clock });
+    }
+  }
+  times.push([log.last, clock.now()]);
+  await instance.advance(3 * MINUTE);
+  await instance.end();
+  times.push([log.last, clock.now()]);
+  verify(log, clock.now());
+  verifyEnds(log, times);
+}
 
 function verify(log: MemoryLog, now: number): void {
   const newest = new Map<string, ReturnType<typeof loggedMessage>>();
@@ -79,4 +109,19 @@ function verify(log: MemoryLog, now: number): void {
   }
   const removals = log.records.filter(({ source }) => source === "threatbus").map(({ messageId }) => messageId);
   assert.equal(new Set(removals).size, removals.length, "withdrawn twice");
+}
+
+/** What was withdrawn had been revoked, or had ended by what the clock showed while it was in the log. */
+function verifyEnds(log: MemoryLog, times: readonly (readonly [position: number, now: number])[]): void {
+  for (const removal of log.records.filter(({ source }) => source === "threatbus")) {
+    const isOver = log.records.some(
+      ({ stixId, modified, source, position, validUntil = Number.POSITIVE_INFINITY, bytes }) => {
+        if (stixId !== removal.stixId || modified !== removal.modified || source === "threatbus") return false;
+        if (bytes.includes('"revoked": true')) return true;
+        const until = times.findIndex(([last]) => last >= removal.position);
+        return times.slice(0, until + 1).some(([last, now]) => last >= position && now >= validUntil);
+      },
+    );
+    assert.ok(isOver, `${removal.bytes} was withdrawn too early`);
+  }
 }

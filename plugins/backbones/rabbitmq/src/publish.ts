@@ -1,6 +1,13 @@
 /** From the inq to the exchange: a message is answered for when the broker has confirmed it. */
 import { EventEmitter, once } from "node:events";
-import { type BackboneContext, type DropReport, type Message, type Source, StoppableWorker } from "@threatbus/core";
+import {
+  type BackboneContext,
+  type DropReport,
+  type Logger,
+  type Message,
+  type Source,
+  StoppableWorker,
+} from "@threatbus/core";
 import { AMQPError } from "rabbitmq-client";
 import type { Link } from "./link.ts";
 import { durableExchange, type RabbitmqOptions } from "./options.ts";
@@ -30,6 +37,7 @@ export class PublishWorker extends StoppableWorker {
   readonly #inq: Source<Message>;
   readonly #link: Link;
   readonly #drops: DropReport;
+  readonly #logger: Logger;
   readonly #options: RabbitmqOptions;
   /** In the order of the inq. Those at its end may not have been sent yet. */
   readonly #window: Pending[] = [];
@@ -45,6 +53,7 @@ export class PublishWorker extends StoppableWorker {
     this.#inq = context.inq;
     this.#link = link;
     this.#drops = drops;
+    this.#logger = context.logger;
     this.#options = context.config;
   }
 
@@ -52,7 +61,7 @@ export class PublishWorker extends StoppableWorker {
     try {
       await this.#link.run((session) => this.#use(session, signal), signal);
     } finally {
-      if (signal.aborted) this.#giveUp();
+      if (signal.aborted) this.#sayUnconfirmed();
     }
   }
 
@@ -165,14 +174,11 @@ export class PublishWorker extends StoppableWorker {
     this.#answer();
   }
 
-  /** Stopped without a confirmation: whether the broker has them is not known. */
-  #giveUp(): void {
+  /** Whether the broker has them is not known. Unanswered, they wait in the durable log, or the bus counts them as lost. */
+  #sayUnconfirmed(): void {
     const count = this.#window.length;
-    if (count === 0) return;
-    this.#drops.note("unconfirmed_at_stop", count, this.#window[0]?.body);
-    this.#window.length = 0;
-    this.#sent = 0;
-    this.#inq.taskDone(count);
+    if (count > 0)
+      this.#logger.warn({ count }, "stopped before RabbitMQ confirmed these messages; it may have some of them");
   }
 }
 

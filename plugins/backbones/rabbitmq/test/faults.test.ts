@@ -64,6 +64,17 @@ test("a lost confirmation: the message is sent again, under its id and in order"
   assert.deepEqual(queue.ids, idsOf(messages), "the outq takes each once");
 });
 
+test("a stop without a confirmation: what was sent stays unanswered, so that the bus keeps it", options, async (t) => {
+  const { proxy, settings } = await behindProxy(t);
+  const { inq, plugin } = await start(t, settings);
+  await eventually("connected", () => plugin.state?.ok === true);
+  proxy.stall("server");
+  await inq.putMany(series(50));
+  await eventually("all are taken", () => inq.size === 0);
+  await plugin.stop();
+  assert.equal(inq.unfinished, 50);
+});
+
 test("bodies without an id that are delivered again keep the id that they got", options, async (t) => {
   const { exchange, suffix } = names();
   const { proxy, settings } = await behindProxy(t, { exchange, suffix });
