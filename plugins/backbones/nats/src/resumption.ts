@@ -7,14 +7,15 @@ export interface Sequenced {
 
 /**
  * Keeps the order after a connection that ended in mid-flow. The stream sends what that one got and did not acknowledge
- * only after `ack_wait`, and newer messages at once: they are held back here until the older ones have come.
+ * only after `ack_wait`, in an order of its own, and newer messages at once: all are held back here until the last of the
+ * older ones has come.
  */
 export class Resumption<T extends Sequenced> {
   readonly #lastSent: number;
   readonly #maxBytes: number;
   #missing: number;
   readonly #seen = new Set<number>();
-  #later: T[] = [];
+  #held: T[] = [];
   #bytes = 0;
 
   /**
@@ -36,25 +37,22 @@ export class Resumption<T extends Sequenced> {
   /** @returns the messages whose turn it is now, in order. */
   admit(message: T): readonly T[] {
     if (!this.isWaiting) return [message];
-    if (message.seq > this.#lastSent) {
-      this.#later.push(message);
-      this.#bytes += message.data.length;
-      return this.#bytes > this.#maxBytes ? this.release() : [];
-    }
-    if (!this.#seen.has(message.seq)) {
+    this.#held.push(message);
+    this.#bytes += message.data.length;
+    if (message.seq <= this.#lastSent && !this.#seen.has(message.seq)) {
       this.#seen.add(message.seq);
       this.#missing -= 1;
     }
-    return this.isWaiting ? [message] : [message, ...this.release()];
+    return this.isWaiting && this.#bytes <= this.#maxBytes ? [] : this.release();
   }
 
-  /** Ends the holding back. @returns what was held back */
+  /** Ends the holding back. @returns what was held back, in the order of the stream */
   release(): readonly T[] {
-    const later = this.#later;
+    const held = this.#held.sort((a, b) => a.seq - b.seq);
     this.#missing = 0;
-    this.#later = [];
+    this.#held = [];
     this.#bytes = 0;
     this.#seen.clear();
-    return later;
+    return held;
   }
 }

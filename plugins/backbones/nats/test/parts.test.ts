@@ -72,11 +72,11 @@ test("the window is answered oldest first, and bounded in messages and bytes", (
   assert.equal(narrow.free, 0);
 });
 
-test("newer messages wait for those that have to come again", () => {
+test("newer messages wait for those that have to come again, and these for one another", () => {
   const message = (seq: number, length = 1) => ({ seq, data: { length } });
   const resumption = new Resumption<ReturnType<typeof message>>(10, 2, 100);
-  const turns = [11, 9, 12, 9, 10, 13].map((seq) => resumption.admit(message(seq)).map((each) => each.seq));
-  assert.deepEqual(turns, [[], [9], [], [9], [10, 11, 12], [13]]);
+  const turns = [11, 10, 12, 10, 9, 13].map((seq) => resumption.admit(message(seq)).map((each) => each.seq));
+  assert.deepEqual(turns, [[], [], [], [], [9, 10, 10, 11, 12], [13]]);
 
   const full = new Resumption<ReturnType<typeof message>>(10, 2, 100);
   assert.deepEqual(full.admit(message(11, 60)), []);
