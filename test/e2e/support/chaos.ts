@@ -87,6 +87,8 @@ async function chaos(t: TestContext, site: Site): Promise<void> {
   for (const instance of instances) await eventually(`${instance.name} to hand over all`, () => isEmpty(instance));
   assert.ok(memory.peak < MOST_MEMORY, `${memory.peak} MiB`);
   await stopAll(instances);
+  const twice = [atRemote, atSteady].map(({ numbers }) => numbers.length - new Set(numbers).size).join(" and ");
+  t.diagnostic(`${twice} messages came more than once where the instance lived on`);
   check(flows, [atRemote, atSteady], [atMortal, restarted]);
 }
 
@@ -94,7 +96,11 @@ async function isEmpty(instance: Instance): Promise<true | undefined> {
   return (await instance.outbox()) === 0 ? true : undefined;
 }
 
-/** Subscribers of instances that have lived on got each message once; but what was published again is another message. */
+/**
+ * Subscribers of instances that have lived on got each message once; but what was published again is another message. In
+ * the long form more than the 10,000 messages that are recognised may pass before a broker gets one again whose
+ * confirmation was lost: then it may come twice.
+ */
 function check(
   [atMortal, ...others]: readonly Flow[],
   once: readonly Collector[],
@@ -102,7 +108,10 @@ function check(
 ): void {
   for (const { numbers } of once) {
     atMortal?.assertAll(numbers, "a subscriber of another instance");
-    for (const flow of others) flow.assertOnce(numbers, "a subscriber of an instance that was not killed");
+    for (const flow of others) {
+      if (SECONDS > 0) flow.assertAll(numbers, "a subscriber of an instance that was not killed");
+      else flow.assertOnce(numbers, "a subscriber of an instance that was not killed");
+    }
   }
   for (const { numbers } of atLeast) {
     for (const flow of others) flow.assertAll(numbers, "a subscriber that came back");
