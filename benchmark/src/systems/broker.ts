@@ -6,6 +6,8 @@ import { startRabbitmq } from "../../../scripts/services/rabbitmq.ts";
 export interface Broker {
   readonly kind: "rabbitmq" | "nats";
   readonly url: string;
+  /** Process id of the server. */
+  readonly pid: number;
   /** The section `plugins.backbones` of a bus that uses it. */
   readonly backbones: Readonly<Record<string, unknown>>;
   stop(): Promise<void>;
@@ -17,8 +19,9 @@ export async function startBroker(kind: Broker["kind"], folder: string, say: (li
     const server = await startRabbitmq({ folder: join(folder, "rabbitmq") });
     const { port, url } = server;
     const backbones = { rabbitmq: { host: "127.0.0.1", port, username: "guest", password: "guest" } };
-    return { kind, url, backbones, stop: () => server.kill() };
+    return { kind, url, pid: server.pid, backbones, stop: () => server.kill() };
   }
   const server = await startNats({ folder: join(folder, "nats") });
-  return { kind, url: server.url, backbones: { nats: { servers: [server.url] } }, stop: () => server.kill() };
+  const { pid, url } = server;
+  return { kind, url, pid, backbones: { nats: { servers: [url] } }, stop: () => server.kill() };
 }
