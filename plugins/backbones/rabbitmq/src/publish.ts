@@ -17,6 +17,10 @@ import { type Session, untilAborted } from "./session.ts";
 const BATCH = 256;
 /** What may be unconfirmed at one time; a larger message goes alone. */
 const MAX_UNCONFIRMED_BYTES = 16 * 2 ** 20;
+/** Bytes written together: less than what a socket holds before it asks to wait (64 KiB). */
+const WRITE_BYTES = 32 * 2 ** 10;
+/** What a message takes beside its body, about: the frames around it, its properties. */
+const FRAMING_BYTES = 200;
 /** Milliseconds that `stop` gives the broker to confirm what is on its way. */
 const STOP_PATIENCE = 2_000;
 
@@ -96,14 +100,33 @@ export class PublishWorker extends StoppableWorker {
 
   async #sendWindow(session: Session, signal: AbortSignal): Promise<void> {
     for (;;) {
-      const pending = this.#window[this.#sent];
-      if (pending === undefined) break;
-      while (!this.#mayFollow(pending)) {
+      while (this.#next !== undefined) session.together(() => this.#sendSome(session));
+      if (this.#sent >= this.#window.length) return;
+      do {
         signal.throwIfAborted();
         await once(this.#changes, "change", { signal });
-      }
+      } while (!this.#hasRoom());
+    }
+  }
+
+  /** What may be sent now, if anything. */
+  get #next(): Pending | undefined {
+    const pending = this.#window[this.#sent];
+    return pending !== undefined && this.#mayFollow(pending) ? pending : undefined;
+  }
+
+  #sendSome(session: Session): void {
+    let room = WRITE_BYTES;
+    for (let pending = this.#next; pending !== undefined && room > 0; pending = this.#next) {
+      room -= pending.body.length + FRAMING_BYTES;
       this.#send(pending, session);
     }
+  }
+
+  /** Confirmations come one by one: to send one message for each would take a system call for each. */
+  #hasRoom(): boolean {
+    const { max_unconfirmed } = this.#options;
+    return this.#sent <= max_unconfirmed - Math.min(BATCH, Math.ceil(max_unconfirmed / 4));
   }
 
   #mayFollow({ body }: Pending): boolean {

@@ -1,5 +1,6 @@
 /** One connection to a broker node with one channel on it, from its opening to its end. */
 import { once } from "node:events";
+import { Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { messageOf, systemCodeOf } from "@threatbus/core";
 import { AMQPError, type Channel, Connection } from "rabbitmq-client";
@@ -71,6 +72,21 @@ export class Session {
       connection.unsafeDestroy();
       // `once` and untilAborted hide the reason behind an AbortError.
       throw either.aborted ? either.reason : error;
+    }
+  }
+
+  /**
+   * Sends what `write` writes together. The client makes a system call of each message: those are most of what publishing
+   * costs, here and at the broker. Its socket is not part of its interface: without it messages are sent one by one.
+   */
+  together(write: () => void): void {
+    const { _socket: socket } = this.#connection as { readonly _socket?: unknown };
+    const held = socket instanceof Socket ? socket : undefined;
+    held?.cork();
+    try {
+      write();
+    } finally {
+      held?.uncork();
     }
   }
 
