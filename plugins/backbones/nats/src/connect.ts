@@ -19,7 +19,7 @@ const PING_INTERVAL = 10_000;
 const MAX_PINGS_OUT = 2;
 
 /** Subject under which this instance gets answers; rights can be given for it alone. */
-function inboxOf(consumer: string): string {
+export function inboxOf(consumer: string): string {
   return `_INBOX_threatbus.${consumer}`;
 }
 

@@ -1,23 +1,20 @@
 /** From the inq to the stream. */
-import type { PubAck } from "@nats-io/jetstream";
 import { errors } from "@nats-io/transport-node";
 import { type BackboneContext, type Message, type Source, StoppableWorker } from "@threatbus/core";
 import { orAborted } from "./abort.ts";
+import { Answers } from "./answers.ts";
 import { Backoff } from "./backoff.ts";
 import { API, apiCode, failureText } from "./failures.ts";
 import type { Link } from "./link.ts";
 import type { NatsOptions } from "./options.ts";
 import type { Reports } from "./reports.ts";
 import type { Session } from "./session.ts";
-import { subjectOf } from "./subjects.ts";
 import { type Entry, Window } from "./window.ts";
 
 /** Messages taken from the inq at once. */
 const BATCH = 256;
 /** Bytes on their way to the stream at most. */
 const WINDOW_BYTES = 64 * 1024 * 1024;
-/** Milliseconds until an unanswered message is sent again. */
-const ACK_TIMEOUT = 5_000;
 /** Milliseconds that a stop waits for what is on its way; the bus gives a backbone 5 s. */
 const STOP_PATIENCE = 3_000;
 /** Bytes that the header of a message has beside the id (NATS headers, ADR-4), and some to spare. */
@@ -29,6 +26,7 @@ const HEADER_BYTES = 64;
  * what it has already.
  */
 export class Publisher extends StoppableWorker {
+  readonly #context: BackboneContext<NatsOptions>;
   readonly #inq: Source<Message>;
   readonly #link: Link;
   readonly #reports: Reports;
@@ -37,6 +35,7 @@ export class Publisher extends StoppableWorker {
 
   constructor(context: BackboneContext<NatsOptions>, link: Link, reports: Reports) {
     super("nats-publish", context);
+    this.#context = context;
     this.#inq = context.inq;
     this.#link = link;
     this.#reports = reports;
@@ -48,11 +47,28 @@ export class Publisher extends StoppableWorker {
     try {
       while (!signal.aborted || this.#window.size > 0) {
         const session = await this.#link.session(this.#window.size > 0 ? end : signal);
-        await this.#sendOver(new Flow(session), signal, end);
+        const flow = this.#flowOver(session);
+        try {
+          await this.#sendOver(flow, signal, end);
+        } finally {
+          flow.answers.close();
+        }
       }
     } finally {
       if (signal.aborted && this.#window.size > 0) this.#sayUnfinished();
     }
+  }
+
+  #flowOver(session: Session): Flow {
+    const flow: Flow = new Flow(
+      session,
+      (over) =>
+        new Answers(over, this.#context.config.consumer, {
+          confirmed: (entry, duplicate) => this.#confirmed(entry, duplicate, flow),
+          refused: (entry, error) => this.#refused(entry, error, flow),
+        }),
+    );
+    return flow;
   }
 
   /** Sends until something fails, or until the worker is stopped and what it sent is confirmed. */
@@ -71,7 +87,8 @@ export class Publisher extends StoppableWorker {
   async #flow(flow: Flow, signal: AbortSignal): Promise<never> {
     for (const entry of this.#window.waiting) this.#send(entry, flow);
     for (;;) {
-      while (this.#window.free <= 0) await orAborted(this.#window.left(), signal);
+      // Not for each that leaves: to send one by one would take a system call for each.
+      while (!this.#window.hasRoomFor(BATCH)) await orAborted(this.#window.left(), signal);
       const messages = await this.#inq.getMany(Math.min(BATCH, this.#window.free), signal);
       for (const message of messages) this.#send(this.#window.add(message), flow);
       signal.throwIfAborted();
@@ -101,14 +118,10 @@ export class Publisher extends StoppableWorker {
       this.#giveUp(entry, "too_large_for_server", flow);
       return;
     }
-    const options = { msgID: message.id, timeout: ACK_TIMEOUT };
-    flow.session.js.publish(subjectOf(message.type), bytes, options).then(
-      (ack) => this.#confirmed(entry, ack, flow),
-      (error: unknown) => this.#refused(entry, error, flow),
-    );
+    flow.answers.send(entry);
   }
 
-  #confirmed(entry: Entry, { duplicate }: PubAck, flow: Flow): void {
+  #confirmed(entry: Entry, duplicate: boolean, flow: Flow): void {
     if (entry.isDone) return;
     // Answers come in the order of the stream: an older message was lost on the way, and what follows must not overtake it.
     const overtook = entry !== this.#window.oldest && !duplicate;
@@ -152,12 +165,14 @@ export class Publisher extends StoppableWorker {
 /** Sending over one session until something fails. */
 class Flow {
   readonly session: Session;
+  readonly answers: Answers;
   readonly #failed = new AbortController();
   /** Aborted when something failed, or the session is over. */
   readonly signal: AbortSignal;
 
-  constructor(session: Session) {
+  constructor(session: Session, answersOver: (session: Session) => Answers) {
     this.session = session;
+    this.answers = answersOver(session);
     this.signal = AbortSignal.any([this.#failed.signal, session.signal]);
   }
 

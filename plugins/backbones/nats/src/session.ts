@@ -13,13 +13,13 @@ export class Session {
   readonly js: JetStreamClient;
   readonly jsm: JetStreamManager;
   readonly info: ServerInfo;
+  readonly connection: NatsConnection;
   /** The consumer of this instance, once somebody wants something. */
   consumer: EnsuredConsumer | undefined;
-  readonly #connection: NatsConnection;
   readonly #over = new AbortController();
 
   private constructor(connection: NatsConnection, info: ServerInfo, jsm: JetStreamManager) {
-    this.#connection = connection;
+    this.connection = connection;
     this.info = info;
     this.jsm = jsm;
     this.js = jetStreamOf(connection);
@@ -42,7 +42,7 @@ export class Session {
 
   /** `127.0.0.1:4222` */
   get server(): string {
-    return this.#connection.getServer();
+    return this.connection.getServer();
   }
 
   /** Ends it because something does not work that a new connection may put right. */
@@ -53,21 +53,21 @@ export class Session {
   /** Writes what is to be written and closes the connection; never throws. */
   async close(): Promise<void> {
     const late = new Promise<void>((resolve) => setTimeout(resolve, FLUSH_TIMEOUT).unref());
-    const flushed = this.#connection.flush().catch(() => undefined);
-    if (!this.#connection.isClosed()) await Promise.race([flushed, late]);
-    await this.#connection.close().catch(() => undefined);
+    const flushed = this.connection.flush().catch(() => undefined);
+    if (!this.connection.isClosed()) await Promise.race([flushed, late]);
+    await this.connection.close().catch(() => undefined);
   }
 
   /** Errors that belong to no request: a missing right to acknowledge is one. */
   async #watch(): Promise<void> {
-    for await (const status of this.#connection.status()) {
+    for await (const status of this.connection.status()) {
       if (status.type === "error" && status.error instanceof errors.PermissionViolationError) this.fail(status.error);
       if (status.type === "ldm") this.fail(new Error("the server is about to shut down"));
     }
   }
 
   async #end(): Promise<void> {
-    const error = await this.#connection.closed().catch((thrown: unknown) => thrown);
+    const error = await this.connection.closed().catch((thrown: unknown) => thrown);
     this.fail(error instanceof Error ? error : new Error("the connection was closed"));
   }
 }

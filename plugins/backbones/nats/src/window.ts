@@ -33,6 +33,11 @@ export class Window {
     return this.#bytes >= this.#maxBytes ? 0 : this.#capacity - this.size;
   }
 
+  /** Is there room for so many messages, or for a quarter of the window where that is less? */
+  hasRoomFor(count: number): boolean {
+    return this.free >= Math.min(count, Math.ceil(this.#capacity / 4));
+  }
+
   get oldest(): Entry | undefined {
     return this.#entries[this.#head];
   }
