@@ -94,3 +94,17 @@ test("pauses double up to ten seconds", () => {
     50,
   );
 });
+
+test("the window has room again for a batch, or a quarter of what it holds", () => {
+  const messages = createMessageFactory("a");
+  const window = new Window(8, 1_000_000);
+  const entries = Array.from({ length: 8 }, () => window.add(messages.stix(indicator())));
+  assert.equal(window.hasRoomFor(256), false);
+  const [first, second] = entries;
+  assert.ok(first !== undefined && second !== undefined);
+  window.finish(first);
+  assert.equal(window.hasRoomFor(256), false);
+  assert.equal(window.hasRoomFor(1), true);
+  window.finish(second);
+  assert.equal(window.hasRoomFor(256), true);
+});
