@@ -1,6 +1,7 @@
 import type { DurableLog, LoggedId } from "../contracts/log.ts";
 import type { Message, StixMessage } from "../contracts/message.ts";
 import { place } from "./message-factory.ts";
+import { RecentMap } from "./recent-map.ts";
 
 /** Positions kept by message id, for messages that come more than once. */
 export const REMEMBERED = 10_000;
@@ -22,7 +23,7 @@ interface Entered {
 /** Enters STIX messages into the durable log, each once, and gives them their positions. */
 export class LogWriter {
   readonly #options: LogWriterOptions;
-  readonly #positions = new Map<string, number>();
+  readonly #positions = new RecentMap<number>(REMEMBERED);
   #turn: Promise<unknown> = Promise.resolve();
 
   constructor(options: LogWriterOptions) {
@@ -31,7 +32,7 @@ export class LogWriter {
 
   /** Remembers what an earlier process entered, from the oldest to the newest: brokers may bring some of it again. */
   recall(messages: readonly LoggedId[]): void {
-    for (const { messageId, position } of messages) this.#remember(messageId, position);
+    for (const { messageId, position } of messages) this.#positions.set(messageId, position);
   }
 
   /**
@@ -73,7 +74,7 @@ export class LogWriter {
     for (const [index, message] of entries.entries()) {
       if (dropped.size > 0 && dropped.has(index)) continue;
       place(message, position);
-      if (this.#options.deduplicate) this.#remember(message.id, position);
+      if (this.#options.deduplicate) this.#positions.set(message.id, position);
       position += 1;
     }
   }
@@ -83,15 +84,6 @@ export class LogWriter {
     const position = this.#positions.get(message.id);
     if (position !== undefined) place(message, position);
     return position !== undefined;
-  }
-
-  #remember(id: string, position: number): void {
-    this.#positions.set(id, position);
-    if (this.#positions.size <= REMEMBERED) return;
-    for (const oldest of this.#positions.keys()) {
-      this.#positions.delete(oldest);
-      break;
-    }
   }
 }
 
