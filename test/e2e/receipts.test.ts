@@ -9,22 +9,11 @@ import type { Client } from "@threatbus/client";
 import { folder } from "../interop/support/process.ts";
 import { logOf, type Settings, startBus, stopCleanly } from "./support/bus.ts";
 import { app } from "./support/client.ts";
+import { indicator } from "./support/flow.ts";
 import { readLog } from "./support/numbered.ts";
 
 const KILLS = Number(process.env.THREATBUS_RECEIPT_KILLS ?? 5);
 const BATCH = 50;
-
-const indicator = (number: number) => ({
-  type: "indicator",
-  spec_version: "2.1",
-  id: `indicator--00000000-0000-4000-8000-${`${number}`.padStart(12, "0")}`,
-  created: "2026-01-02T03:04:05.123Z",
-  modified: "2026-01-02T03:04:05.123Z",
-  pattern: `[domain-name:value = 'd${number}.example']`,
-  pattern_type: "stix",
-  valid_from: "2026-01-02T03:04:05Z",
-  x_order: number,
-});
 
 /** Publishes batches until it is told to stop; says up to which number the bus has confirmed. */
 class Load {
