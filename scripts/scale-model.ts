@@ -24,8 +24,8 @@ export interface BrokerCosts {
 }
 
 export const COSTS: Readonly<Record<"rabbitmq" | "nats", BrokerCosts>> = {
-  rabbitmq: { publishing: 112, receiving: 81, broker: 108, fanOut: 53, copies: (instances) => instances },
-  nats: { publishing: 122, receiving: 85, broker: 45, fanOut: 9, copies: () => 1 },
+  rabbitmq: { publishing: 100, receiving: 78, broker: 97, fanOut: 62, copies: (instances) => instances },
+  nats: { publishing: 80, receiving: 53, broker: 40, fanOut: 4, copies: () => 1 },
 };
 
 /** Bytes of an indicator of 440 bytes on a connection and in the broker's store. */

@@ -14,17 +14,17 @@ test("the page has the tables of the model as it is", () => {
 
 test("one instance costs what was measured, and each further one its part of the fan-out", () => {
   const alone = needsOf("nats", { instances: 1, rate: 1_000_000, share: 1 });
-  assert.equal(alone.instanceCores, 122);
-  assert.equal(alone.brokerCores, 45);
+  assert.equal(alone.instanceCores, 80);
+  assert.equal(alone.brokerCores, 40);
   const three = needsOf("nats", { instances: 3, rate: 1_000_000, share: 1 });
-  assert.equal(three.brokerCores, 45 + 2 * 9);
+  assert.equal(three.brokerCores, 40 + 2 * 4);
   assert.equal(three.egressBytes, 3 * alone.egressBytes);
 });
 
 test("limits are named when they are passed, the one passed by most first", () => {
   assert.deepEqual(brokenBy(needsOf("nats", { instances: 10, rate: 1_000, share: 1 })), []);
   const broken = brokenBy(needsOf("nats", { instances: 1_000, rate: 1_000_000, share: 1 }));
-  assert.match(broken[0] ?? "", /^broker's processor/);
+  assert.match(broken[0] ?? "", /^broker's network/);
   assert.match(broken.at(-1) ?? "", /^instance/);
 });
 
