@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { Outq } from "@threatbus/core";
-import { collect } from "../waiting.ts";
+import { collect, eventually } from "../waiting.ts";
 import { series } from "./flow.ts";
 import { startInstance } from "./instance.ts";
 import type { BackboneTarget } from "./target.ts";
@@ -43,7 +43,10 @@ export function slowQueueTests<Config>(target: BackboneTarget<Config>): void {
       const messages = series("a", COUNT);
       const position = new Map(messages.map(({ id }, index) => [id, index]));
       const [positions] = await Promise.all([
-        readSlowly(slow, COUNT, position),
+        // However slow the way through a broker is: the reader begins when its queue has overflowed.
+        (losses ? eventually("a loss", () => slow.dropped > 0) : Promise.resolve()).then(() =>
+          readSlowly(slow, COUNT, position),
+        ),
         collect(fast, COUNT),
         inq.putMany(messages),
       ]);
