@@ -1,11 +1,4 @@
-import {
-  createLogger,
-  createMetrics,
-  type Logger,
-  notifySupervisor,
-  standardError,
-  watchEventLoop,
-} from "@threatbus/core";
+import { createLogger, createMetrics, type Logger, Supervisor, standardError, watchEventLoop } from "@threatbus/core";
 import { dieOfUnhandled, EXIT, firstSignal } from "@threatbus/core/process";
 import type { ConnectorDefinition } from "./definition.ts";
 import { startHttp } from "./http.ts";
@@ -42,6 +35,7 @@ export async function run<Settings extends SharedSettings>(
   logger.debug({ file: file ?? "built-in defaults" }, "configuration read");
   dieOfUnhandled(logger);
   const metrics = createMetrics();
+  const supervisor = new Supervisor({ env: process.env, logger });
   const endWatch = watchEventLoop({ logger, metrics });
   try {
     prepareStateDirectory(settings.state_dir);
@@ -50,10 +44,11 @@ export async function run<Settings extends SharedSettings>(
     const server = http === false ? undefined : await startHttp({ ...http, health: session.health, metrics });
     try {
       const where = server === undefined ? "" : `, health and metrics ${server.url}`;
-      await runSession(session, stopped, { logger, ready: `threatbus ${settings.threatbus}${where}` });
+      await runSession(session, stopped, { logger, supervisor, ready: `threatbus ${settings.threatbus}${where}` });
     } finally {
       await session.stop();
       await server?.close();
+      await supervisor.told();
       logger.info({}, "stopped");
     }
   } finally {
@@ -66,18 +61,16 @@ export async function run<Settings extends SharedSettings>(
 async function runSession<Settings extends SharedSettings>(
   session: Session<Settings>,
   stopped: Promise<NodeJS.Signals>,
-  { logger, ready }: { readonly logger: Logger; readonly ready: string },
+  { logger, supervisor, ready }: { readonly logger: Logger; readonly supervisor: Supervisor; readonly ready: string },
 ): Promise<void> {
   const starting = session.start().then(() => undefined);
   const early = await Promise.race([starting, stopped]);
   // Being stopped is the reason for whatever it fails with now.
   starting.catch(() => undefined);
-  // The helper process takes its time: nothing waits for it.
-  let told: Promise<unknown> = Promise.resolve();
   if (early === undefined) {
     logger.info({}, `ready: ${ready}`);
-    told = notifySupervisor("READY=1", { env: process.env, logger });
+    supervisor.tell("READY=1");
   }
   logger.info({ signal: await stopped }, "stopping");
-  void told.then(() => notifySupervisor("STOPPING=1", { env: process.env, logger }));
+  supervisor.tell("STOPPING=1");
 }

@@ -91,7 +91,7 @@ export {
   type PluginRequest,
   packageNameOf,
 } from "./lifecycle/load.ts";
-export { notifySupervisor } from "./lifecycle/notify.ts";
+export { Supervisor } from "./lifecycle/notify.ts";
 export { type DropCounter, DropReport, type DropReportOptions } from "./observe/drop-report.ts";
 export { watchEventLoop } from "./observe/event-loop.ts";
 export type { HealthPart, HealthReport } from "./observe/health.ts";

@@ -1,8 +1,8 @@
 import {
   createLogger,
   createMetrics,
-  notifySupervisor,
   type StartReport,
+  Supervisor,
   standardError,
   ThreatBus,
   watchEventLoop,
@@ -31,18 +31,19 @@ export async function run(options: ConfigOption): Promise<void> {
   const stopped = firstSignal();
   const metrics = createMetrics();
   const endWatch = watchEventLoop({ logger, metrics });
+  const supervisor = new Supervisor({ env: process.env, logger });
   const bus = new ThreatBus({ config, logger, metrics, openLog });
   try {
     const report = await bus.start();
     logger.info({}, `ready: ${readiness(report)}`);
-    // The helper process takes its time: nothing waits for it.
-    const told = notifySupervisor("READY=1", { env: process.env, logger });
+    supervisor.tell("READY=1");
     const signal = await stopped;
     logger.info({ signal }, "stopping");
-    void told.then(() => notifySupervisor("STOPPING=1", { env: process.env, logger }));
+    supervisor.tell("STOPPING=1");
     const { undelivered, waiting } = await bus.stop();
     if (waiting === 0) logger.info({ undelivered }, "stopped");
     else logger.info({ undelivered, waiting }, `stopped: ${waiting} messages wait in the log for the next start`);
+    await supervisor.told();
   } finally {
     endWatch();
     logging.close();

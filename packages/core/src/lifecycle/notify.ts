@@ -1,6 +1,10 @@
 import { spawn } from "node:child_process";
+import { setTimeout as delay } from "node:timers/promises";
 import type { Logger } from "../contracts/logger.ts";
 import { messageOf } from "../errors.ts";
+
+/** Milliseconds that the end of the program waits for the helper. */
+const LAST_WORD = 2_000;
 
 /** What a supervisor is told (sd_notify(3)). */
 export type SupervisorState = "READY=1" | "STOPPING=1";
@@ -27,6 +31,28 @@ export async function notifySupervisor(state: SupervisorState, options: NotifyOp
   } catch (thrown) {
     logger.warn({ state, cause: messageOf(thrown) }, "systemd could not be notified; is systemd-notify on the PATH?");
     return false;
+  }
+}
+
+/** Tells a supervisor one state after the other, and nothing waits for it but the end of the program. */
+export class Supervisor {
+  readonly #options: NotifyOptions;
+  #told: Promise<unknown> = Promise.resolve();
+
+  constructor(options: NotifyOptions) {
+    this.#options = options;
+  }
+
+  tell(state: SupervisorState): void {
+    this.#told = this.#told.then(() => notifySupervisor(state, this.#options));
+  }
+
+  /**
+   * Resolves when everything was told: a program that exits before that takes its last word with it. A helper that hangs
+   * holds it up for two seconds. Never rejects.
+   */
+  async told(): Promise<void> {
+    await Promise.race([this.#told, delay(LAST_WORD, undefined, { ref: false })]);
   }
 }
 

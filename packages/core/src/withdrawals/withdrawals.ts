@@ -193,12 +193,14 @@ export class Withdrawals extends StoppableWorker {
   /** Withdraws what has ended since the last look. */
   async #lookForEnds(signal: AbortSignal): Promise<void> {
     this.#scanPaused = false;
-    const now = this.#clock.now();
-    const span = this.#ends.begin(now);
+    const begun = this.#clock.now();
+    const span = this.#ends.begin(begun);
     let behind: LogRecord | undefined;
     for (;;) {
       const records = await this.#access.ask((log) => log.expired(behind === undefined ? span : { ...span, behind }));
       if (records === undefined) return;
+      // The clock may have been set back since: what came in meanwhile has not ended by it.
+      const now = Math.min(begun, this.#clock.now());
       const ended = records.filter(({ type, validUntil = 0 }) => type === "indicator" && validUntil <= now);
       await this.#emission.withdraw(ended.map(candidateOfRecord), signal);
       this.#hasEnded ||= ended.length > 0;

@@ -68,6 +68,16 @@ test("the clock is set back before a crash: what came in and has not ended by th
   ]);
 });
 
+test("the clock is set back while ends are looked for: what comes in then and has not ended is not withdrawn", async (t) => {
+  await perform(t, [
+    { kind: "publish", id: 1, modified: 0, revoked: false, update: undefined, end: 0 },
+    { kind: "jump", minutes: 4 },
+    { kind: "jump", minutes: -7 },
+    { kind: "publish", id: 1, modified: 1, revoked: false, update: undefined, end: 3 },
+    { kind: "restart" },
+  ]);
+});
+
 async function perform(t: TestContext, steps: readonly Step[]): Promise<void> {
   const log = new MemoryLog();
   const clock = new TestClock(new Date(START).toISOString());
