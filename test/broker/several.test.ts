@@ -69,7 +69,7 @@ function held(name: string) {
       stop: async () => undefined,
     }),
   };
-  const accept = async (messages: readonly Message[]): Promise<void> => context?.accept(messages);
+  const accept = async (messages: readonly Message[]): Promise<readonly Message[]> => context?.accept(messages) ?? [];
   return { definition, accept, deliver: (messages: readonly Message[]) => router.deliver(messages) };
 }
 
@@ -136,4 +136,20 @@ test("one of two brokers is away, and the inq is full: after the next start ever
   assert.deepEqual(idsOf(elsewhere), idsOf(messages));
   const last = await startInstance(t, { ways: [one, two], folder: home });
   assert.deepEqual(await logged(last.store), idsOf(messages));
+});
+
+test("a broker brings again what 20,000 others have come after: nobody gets it twice", async (t) => {
+  const [one, two] = [new MemoryBroker(), new MemoryBroker()];
+  const instance = await startInstance(t, { ways: [one, two] });
+  const received = read(t, await instance.subscribe());
+  // As if the second one had been away for long: all of it comes when everything has come over the first one.
+  two.faults.holdDeliveries = true;
+  const messages = numbered(instance, 1, 20_000);
+  await instance.context.inq.putMany(messages);
+  await eventually("all of them, over one", () => received.length >= messages.length);
+  two.releaseDeliveries();
+  await eventually("the second one to have brought them", () => two.left("first") === 0);
+  assert.equal(two.published.length, messages.length);
+  assert.deepEqual(idsOf(received), idsOf(messages));
+  assert.deepEqual(await logged(instance.store), idsOf(messages));
 });

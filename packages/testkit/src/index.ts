@@ -1,5 +1,6 @@
 /** For the tests of Threat Bus: conformance suites, fakes, samples and ways to wait. */
 export { anyConfig } from "./any-config.ts";
+export { acceptOnce } from "./backbone/instance.ts";
 export {
   type BackboneTarget,
   type Broker,

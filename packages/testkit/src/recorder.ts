@@ -5,18 +5,12 @@ export class Recorder implements DeliveryQueue {
   readonly name: string;
   readonly filter = undefined;
   readonly messages: Message[] = [];
-  readonly #seen = new Set<string>();
-  readonly #once: boolean;
   readonly #onMessage: ((count: number) => void) | undefined;
 
-  /**
-   * @param options.once drop what was offered before, as outqs do behind a backbone that may deliver twice.
-   * @param options.onMessage called inside `offer` with the number of messages so far.
-   */
-  constructor(name: string, options: { readonly once?: boolean; readonly onMessage?: (count: number) => void } = {}) {
+  /** @param onMessage called inside `offer` with the number of messages so far. */
+  constructor(name: string, onMessage?: (count: number) => void) {
     this.name = name;
-    this.#once = options.once ?? false;
-    this.#onMessage = options.onMessage;
+    this.#onMessage = onMessage;
   }
 
   /** Never waits to be read. */
@@ -34,10 +28,6 @@ export class Recorder implements DeliveryQueue {
   }
 
   offer(message: Message): void {
-    if (this.#once) {
-      if (this.#seen.has(message.id)) return;
-      this.#seen.add(message.id);
-    }
     this.messages.push(message);
     this.#onMessage?.(this.messages.length);
   }

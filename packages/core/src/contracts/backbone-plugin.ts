@@ -13,14 +13,16 @@ export interface BackboneContext<Config = unknown> {
   /** This backbone's view of the inq: with several backbones each sees every message. */
   readonly inq: Source<Message>;
   /**
-   * Enters messages that did not come out of the inq into the durable log; to be awaited before they are delivered. They
-   * then have positions, those that were there already the same as before, and are as safe as the log promises, so that
-   * the broker may forget them when they are delivered. Without a log it does nothing.
+   * Takes messages that did not come out of the inq; to be awaited before they are delivered. With a durable log they are
+   * then in it and have positions, and are as safe as it promises, so that the broker may forget all of them when those
+   * that were returned are delivered.
    *
-   * What was accepted has to be delivered, in this order, before the next is accepted, also when the connection it came
-   * over is gone meanwhile: with several backbones the others wait for that, some seconds at most.
+   * Returns those that are to be delivered, in the same order: without those that were accepted before, from this broker
+   * or from another backbone. They have to be delivered before the next are accepted, also when the connection they came
+   * over is gone meanwhile: they are not returned again, and with several backbones the others wait for that, some
+   * seconds at most.
    */
-  accept(messages: readonly Message[]): Promise<void>;
+  accept(messages: readonly Message[]): Promise<readonly Message[]>;
 }
 
 /** How the way to the broker is, for the ready line, the health and the metrics. */

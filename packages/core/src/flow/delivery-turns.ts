@@ -1,7 +1,7 @@
 import type { BackbonePlugin } from "../contracts/backbone-plugin.ts";
 import type { Message, MessageType, StixMessage } from "../contracts/message.ts";
 import { TOPICS } from "../contracts/message.ts";
-import type { DeliveryQueue, Source } from "../contracts/queues.ts";
+import type { DeliveryQueue } from "../contracts/queues.ts";
 
 /**
  * Milliseconds without any delivery after which the next backbone goes on, rather out of order than not at all: longer
@@ -67,7 +67,7 @@ export class DeliveryTurns implements DeliveryQueue {
   }
 
   /** Gives messages positions when the turn of this backbone has come; it then delivers them. */
-  async accept(backbone: string, messages: readonly Message[]): Promise<void> {
+  async enter(backbone: string, messages: readonly Message[]): Promise<void> {
     await this.#takeTurn(backbone);
     try {
       const types = this.#types.get(backbone);
@@ -77,23 +77,6 @@ export class DeliveryTurns implements DeliveryQueue {
       this.#entering -= 1;
       this.#endTurn();
     }
-  }
-
-  /** A backbone inside this process, beside one with a broker: what it takes from the inq has positions. */
-  accepting(backbone: string, inner: Source<Message>): Source<Message> {
-    return {
-      get: async (signal) => {
-        const message = await inner.get(signal);
-        await this.accept(backbone, [message]);
-        return message;
-      },
-      getMany: async (max, signal) => {
-        const messages = await inner.getMany(max, signal);
-        await this.accept(backbone, messages);
-        return messages;
-      },
-      taskDone: (count) => inner.taskDone(count),
-    };
   }
 
   offer(message: Message): void {

@@ -4,7 +4,6 @@ import type { DurableLog } from "../contracts/log.ts";
 import type { Message, StixMessage } from "../contracts/message.ts";
 import type { DeliveryQueue, RoomWait, Source } from "../contracts/queues.ts";
 import { compileFilter, type MessageFilter } from "../subscriptions/filter.ts";
-import { IdMemory } from "./id-memory.ts";
 import { JoinableQueue } from "./joinable-queue.ts";
 import { type FollowedQueue, LogFollower } from "./log-follower.ts";
 import { messageBytes } from "./message-bytes.ts";
@@ -28,8 +27,6 @@ export type LossReason = "overflow" | "disconnected" | "unsubscribed" | "pruned"
 
 /** What the bus adds to the options of a plugin. */
 export interface OutqEnvironment {
-  /** False when no backbone can deliver a message twice: then the queue need not remember ids. */
-  readonly deduplicate?: boolean;
   /** Hears of each message that is lost here. */
   readonly onDrop?: (reason: LossReason, count: number, queue: Outq) => void;
   /** Hears of the messages that were dealt with. */
@@ -53,7 +50,6 @@ export class Outq implements DeliveryQueue, Source<Message> {
   readonly overflow: OverflowPolicy;
   readonly #queue: JoinableQueue<Message>;
   readonly #fullAt: { readonly items: number; readonly bytes: number };
-  readonly #ids: IdMemory | undefined;
   readonly #patience: Patience;
   readonly #room = new Waiters();
   readonly #environment: OutqEnvironment;
@@ -80,7 +76,6 @@ export class Outq implements DeliveryQueue, Source<Message> {
       items: Math.min(LOW_ITEMS, Math.ceil(this.#fullAt.items / 2)),
       bytes: Math.min(LOW_BYTES, this.#fullAt.bytes / 2),
     };
-    this.#ids = environment.deduplicate === true ? new IdMemory() : undefined;
     this.#environment = environment;
     this.#onDisconnect = options.onDisconnect;
     this.#onProgress = options.onProgress;
@@ -148,7 +143,6 @@ export class Outq implements DeliveryQueue, Source<Message> {
   }
 
   offer(message: Message): void {
-    if (this.#ids !== undefined && !this.#ids.add(message.id)) return;
     if (this.#follower !== undefined && !this.#follower.admits(message)) return;
     if (this.#queue.tryPut(message)) return;
     if (this.#disconnected) this.#drop("disconnected", 1);

@@ -4,14 +4,14 @@ import type { BackbonePlugin, BackbonePluginDefinition } from "../contracts/back
 import type { Logger } from "../contracts/logger.ts";
 import type { Message } from "../contracts/message.ts";
 import { messageOf, ThreatBusError } from "../errors.ts";
-import type { DeliveryTurns } from "../flow/delivery-turns.ts";
+import { Arrivals, type EnterArrived } from "../flow/arrivals.ts";
 import type { Handover } from "../flow/handover.ts";
 import { InqSplit } from "../flow/inq-split.ts";
 import type { JoinableQueue } from "../flow/joinable-queue.ts";
 
 export type ConfiguredBackbone = ConfiguredPlugin<BackbonePluginDefinition>;
 
-/** Can a message reach an outq twice? */
+/** Can a message come twice? */
 export function mayRepeat(configured: readonly ConfiguredBackbone[]): boolean {
   return configured.length > 1 || configured.some(({ definition }) => !definition.deliversOnce);
 }
@@ -29,10 +29,8 @@ export interface BackbonesOptions {
   readonly inq: JoinableQueue<Message>;
   /** Keeps what is accepted until all have it; undefined without a log, or where nothing leaves this process. */
   readonly handover: Handover | undefined;
-  /** With several of which one has a broker, and a log. */
-  readonly turns: DeliveryTurns | undefined;
   /** Enters messages into the log. */
-  accept(backbone: string, messages: readonly Message[]): Promise<void>;
+  readonly enter: EnterArrived;
   /** Hears of one that did not start. */
   failed(backbone: string, error: unknown): void;
 }
@@ -42,6 +40,8 @@ export class Backbones {
   readonly #options: BackbonesOptions;
   readonly #running: Map<string, BackbonePlugin>;
   readonly #split: InqSplit | undefined;
+  /** Where a message can come twice. */
+  readonly #arrivals: Arrivals | undefined;
   /** What each of them reads. */
   readonly #sources = new Map<string, JoinableQueue<Message>>();
 
@@ -49,7 +49,8 @@ export class Backbones {
   constructor(options: BackbonesOptions, running: Map<string, BackbonePlugin>) {
     this.#options = options;
     this.#running = running;
-    const { configured, inq } = options;
+    const { configured, inq, enter } = options;
+    if (mayRepeat(configured)) this.#arrivals = new Arrivals(enter);
     if (configured.length > 1) this.#split = new InqSplit(inq, configured.length, options);
   }
 
@@ -92,15 +93,21 @@ export class Backbones {
     await this.#split?.join();
   }
 
+  async #accept(name: string, messages: readonly Message[]): Promise<readonly Message[]> {
+    if (this.#arrivals !== undefined) return this.#arrivals.accept(name, messages);
+    await this.#options.enter(name, messages);
+    return messages;
+  }
+
   /** @returns why it did not start */
   async #startOne(
     { name, definition, config }: ConfiguredBackbone,
     inq: JoinableQueue<Message>,
   ): Promise<{ readonly cause: unknown } | undefined> {
-    const { logger, metrics, signal, handover, turns, accept } = this.#options;
+    const { logger, metrics, signal, handover } = this.#options;
     const watched = handover?.watch(inq) ?? inq;
-    const isInside = definition.insideProcess === true;
-    const view = isInside && turns !== undefined ? turns.accepting(name, watched) : watched;
+    const isInsideBesideOthers = definition.insideProcess === true && this.#split !== undefined;
+    const view = isInsideBesideOthers ? (this.#arrivals?.from(name, watched) ?? watched) : watched;
     const backbone = definition.create();
     try {
       await backbone.run({
@@ -109,7 +116,7 @@ export class Backbones {
         metrics,
         signal,
         inq: view,
-        accept: (messages) => accept(name, messages),
+        accept: (messages) => this.#accept(name, messages),
       });
       this.#running.set(name, backbone);
       this.#sources.set(name, inq);

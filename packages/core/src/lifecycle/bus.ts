@@ -105,7 +105,6 @@ export class ThreatBus {
       drops: this.#drops,
       counts: this.#counts,
       backbones: this.#running,
-      deduplicate: mayRepeat(config.backbones),
     });
     this.#apps = new Apps({
       configured: config.apps,
@@ -223,8 +222,7 @@ export class ThreatBus {
         signal: this.#abort.signal,
         inq: this.#inq,
         handover: this.#flow?.handover,
-        turns: this.#flow?.turns,
-        accept: async (backbone, messages) => this.#flow?.accept(backbone, messages),
+        enter: async (backbone, messages) => this.#flow?.enter(backbone, messages),
         failed: (plugin, error) => this.#failed.push({ plugin, error }),
       },
       this.#running,
@@ -234,10 +232,7 @@ export class ThreatBus {
 
   async #subscribeInternally(): Promise<void> {
     // What the bus tells itself is delivered to nobody, and in no log.
-    const queue = new Outq(
-      { name: "snapshots" },
-      { deduplicate: mayRepeat(this.#config.backbones), onDrop: this.#drops.of(BUS, "snapshots") },
-    );
+    const queue = new Outq({ name: "snapshots" }, { onDrop: this.#drops.of(BUS, "snapshots") });
     this.#internal = new InternalSubscriber(
       queue,
       async (messages) => this.#snapshots?.handle(messages, this.#apps.running),

@@ -56,9 +56,9 @@ export class KeptFlow {
   }
 
   /** What a backbone has brought from elsewhere, before it is delivered. */
-  async accept(backbone: string, messages: readonly Message[]): Promise<void> {
+  async enter(backbone: string, messages: readonly Message[]): Promise<void> {
     if (this.turns === undefined) await this.#enter(messages);
-    else await this.turns.accept(backbone, messages);
+    else await this.turns.enter(backbone, messages);
   }
 
   /**

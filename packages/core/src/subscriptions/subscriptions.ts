@@ -15,8 +15,6 @@ export interface SubscriptionsOptions {
   readonly drops: OutqDrops;
   readonly counts: FlowCounts;
   readonly backbones: ReadonlyMap<string, BackbonePlugin>;
-  /** Can a backbone deliver a message twice? */
-  readonly deduplicate: boolean;
 }
 
 /** What is there when the bus has started. */
@@ -74,13 +72,12 @@ export class Subscriptions {
 
   /** Makes a queue for a plugin. */
   createOutq(plugin: string, options: OutqOptions): Outq {
-    const { counts, deduplicate, drops, logger } = this.#options;
+    const { counts, drops, logger } = this.#options;
     const drop = drops.of(plugin, options.name);
     if (options.overflow === "log" && this.#services?.log === undefined) {
       logger.warn({ plugin, subscription: options.name }, "overflow `log` needs the durable log: drop_oldest instead");
     }
     const made = new Outq(options, {
-      deduplicate,
       log: this.#services?.log,
       onDrop: (reason, count, queue) => {
         drop(reason, count);

@@ -18,7 +18,7 @@ async function stage(stalled?: number) {
   const stalls: (readonly [backbone: string, count: number])[] = [];
   const enter = async (messages: readonly Message[]) => (await writer.enter(messages)).entered;
   const turns = new DeliveryTurns(enter, (...stall) => stalls.push(stall), stalled);
-  const queue = new Outq({ name: "reader" }, { log, deduplicate: true });
+  const queue = new Outq({ name: "reader" }, { log });
   queue.follow(["indicator", "sighting"]);
   const routers = { a: new Router(), b: new Router() };
   for (const [name, router] of Object.entries(routers)) {
@@ -35,8 +35,8 @@ test("a position is never told before what lies before it was delivered, by what
   const { turns, queue, a, b } = await stage();
   const slow = [indicator(), sighting()];
   const quick = [indicator()];
-  await turns.accept("a", slow);
-  const accepted = turns.accept("b", quick).then(() => b.deliver(quick));
+  await turns.enter("a", slow);
+  const accepted = turns.enter("b", quick).then(() => b.deliver(quick));
   await settle();
   assert.equal(queue.size, 0, "b waits until a has delivered");
   a.deliver(slow.slice(0, 1));
@@ -54,20 +54,18 @@ test("a position is never told before what lies before it was delivered, by what
 });
 
 test("what another backbone has delivered already takes no turn, nor does what is in no log", async () => {
-  const { turns, queue, log, a, b } = await stage();
+  const { turns, log, a } = await stage();
   const first = [indicator()];
-  await turns.accept("a", first);
+  await turns.enter("a", first);
   a.deliver(first);
   const again = [indicator()] as StixMessage[];
   Object.defineProperty(again[0], "id", { value: first[0]?.id });
-  await turns.accept("b", again);
+  await turns.enter("b", again);
   assert.deepEqual([again[0]?.position, log.last], [1, 1]);
   log.state = "stalled";
-  await turns.accept("b", [indicator()]);
+  await turns.enter("b", [indicator()]);
   log.state = "ok";
-  await turns.accept("a", [indicator()]);
-  b.deliver(again);
-  assert.equal(queue.size, 1);
+  await turns.enter("a", [indicator()]);
 });
 
 test("turns go round in the order in which they are asked for", async () => {
@@ -75,7 +73,7 @@ test("turns go round in the order in which they are asked for", async () => {
   const order: string[] = [];
   const deliver = async (name: string, router: Router): Promise<void> => {
     const messages = [indicator(), indicator()];
-    await turns.accept(name, messages);
+    await turns.enter(name, messages);
     order.push(name);
     await settle();
     router.deliver(messages);
@@ -94,9 +92,9 @@ test("turns go round in the order in which they are asked for", async () => {
 
 test("a backbone that does not deliver what it has accepted holds up the others for a while, and not for ever", async () => {
   const { turns, queue, stalls, b } = await stage(5);
-  await turns.accept("a", [indicator()]);
+  await turns.enter("a", [indicator()]);
   const messages = [indicator()];
-  await turns.accept("b", messages);
+  await turns.enter("b", messages);
   b.deliver(messages);
   assert.equal(queue.size, 1);
   assert.deepEqual(stalls, [["a", 1]]);
@@ -107,7 +105,7 @@ test("what comes before anybody has subscribed is waited for by nobody", async (
   const writer = new LogWriter({ log, deduplicate: true, onDrop: () => undefined });
   const enter = async (messages: readonly Message[]) => (await writer.enter(messages)).entered;
   const turns = new DeliveryTurns(enter, () => undefined);
-  await turns.accept("a", [indicator()]);
-  await turns.accept("b", [indicator()]);
+  await turns.enter("a", [indicator()]);
+  await turns.enter("b", [indicator()]);
   assert.equal(log.last, 2);
 });

@@ -94,19 +94,6 @@ test("close counts what is left, once", () => {
   assert.deepEqual([queue.dropped, queue.unfinished, drops], [3, 0, ["unsubscribed 2", "unsubscribed 1"]]);
 });
 
-test("a message that comes twice is taken once, where backbones may repeat", () => {
-  const message = indicator();
-  for (const [deduplicate, size] of [
-    [true, 1],
-    [false, 2],
-  ] as const) {
-    const queue = new Outq({ name: "q" }, { deduplicate });
-    queue.offer(message);
-    queue.offer(message);
-    assert.deepEqual([queue.size, queue.dropped], [size, 0]);
-  }
-});
-
 test("room: there is some, then a wait that ends when the reader catches up, then none for a stuck reader", async () => {
   let now = 0;
   const patience = { burst: 1_000_000, refill: 0, stall: 1_000_000 };

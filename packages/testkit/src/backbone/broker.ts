@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { eventually } from "../waiting.ts";
 import { series } from "./flow.ts";
-import { startInstance } from "./instance.ts";
+import { type InstanceOptions, startInstance } from "./instance.ts";
 import { type BackboneTarget, type Broker, CAPABILITIES, type Capability, type Site } from "./target.ts";
 
 const TESTS: Readonly<Record<Capability, <Config>(t: TestContext, target: BackboneTarget<Config>) => Promise<void>>> = {
@@ -17,12 +17,25 @@ export function brokerTests<Config>(target: BackboneTarget<Config>): void {
   for (const capability of CAPABILITIES) {
     if (lacks[capability] === undefined) test(capability, (t) => TESTS[capability](t, target));
   }
+  if (lacks["several instances"] === undefined)
+    test("what the bus has accepted before is not delivered", (t) => deliverAccepted(t, target));
   test("capabilities that do not apply are named with a reason", (t) => {
     for (const [capability, reason] of Object.entries(lacks)) {
       assert.notEqual(reason.trim(), "", capability);
       t.diagnostic(`does not apply: ${capability}: ${reason}`);
     }
   });
+}
+
+async function deliverAccepted<Config>(t: TestContext, target: BackboneTarget<Config>): Promise<void> {
+  const messages = series("a", 600);
+  const fresh = messages.filter((_, index) => index >= 300 && index % 3 === 0).map(({ id }) => id);
+  const accept: InstanceOptions["accept"] = async (brought) => brought.filter(({ id }) => fresh.includes(id));
+  const { inq, record } = await startInstance(t, target, await target.site(t), { accept });
+  const queue = await record(["stix2"]);
+  await inq.putMany(messages);
+  await eventually("the last of those that are new", () => queue.ids.at(-1) === fresh.at(-1));
+  assert.deepEqual(queue.ids, fresh);
 }
 
 function brokerOf(site: Site): Broker {

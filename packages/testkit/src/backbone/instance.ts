@@ -1,5 +1,6 @@
 import type { TestContext } from "node:test";
 import {
+  type BackboneContext,
   type BackbonePlugin,
   createMessageFactory,
   createMetrics,
@@ -16,6 +17,14 @@ export interface InstanceOptions {
   readonly name?: string;
   /** An inq that was filled before, or that outlives the instance. */
   readonly inq?: JoinableQueue<Message>;
+  /** Default: each message once, as the bus does. */
+  readonly accept?: BackboneContext["accept"];
+}
+
+/** Accepts each message once, as the bus does. */
+export function acceptOnce(): BackboneContext["accept"] {
+  const known = new Set<string>();
+  return async (messages) => messages.filter(({ id }) => known.size < known.add(id).size);
 }
 
 /** One running backbone with an inq of its own, as the bus would hold it. */
@@ -23,13 +32,11 @@ export class Instance {
   readonly inq: JoinableQueue<Message>;
   readonly plugin: BackbonePlugin<unknown>;
   readonly messages: MessageFactory;
-  readonly #once: boolean;
 
-  constructor(plugin: BackbonePlugin<unknown>, inq: JoinableQueue<Message>, name: string, deliversOnce: boolean) {
+  constructor(plugin: BackbonePlugin<unknown>, inq: JoinableQueue<Message>, name: string) {
     this.plugin = plugin;
     this.inq = inq;
     this.messages = createMessageFactory(name);
-    this.#once = !deliversOnce;
   }
 
   /** Subscribes a queue that keeps what it gets. */
@@ -41,7 +48,7 @@ export class Instance {
 
   /** The same, not yet subscribed. */
   readonly recorder = (name: string, onMessage?: (count: number) => void): Recorder => {
-    return new Recorder(name, onMessage === undefined ? { once: this.#once } : { once: this.#once, onMessage });
+    return new Recorder(name, onMessage);
   };
 }
 
@@ -68,7 +75,7 @@ export async function startInstance<Config>(
     metrics: createMetrics(),
     signal: abort.signal,
     inq,
-    accept: async () => undefined,
+    accept: options.accept ?? acceptOnce(),
   });
-  return new Instance(plugin as BackbonePlugin<unknown>, inq, name, definition.deliversOnce);
+  return new Instance(plugin as BackbonePlugin<unknown>, inq, name);
 }

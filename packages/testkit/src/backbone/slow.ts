@@ -20,12 +20,10 @@ const SLOW = {
 
 /** One slow or stuck subscriber neither delays the others nor makes them lose anything. */
 export function slowQueueTests<Config>(target: BackboneTarget<Config>): void {
-  const deduplicate = !target.definition.deliversOnce;
-
   test("a stuck queue beside a fast one loses only its own messages, and counts them", async (t) => {
     const { inq, plugin } = await startInstance(t, target, await target.site(t));
-    const stuck = new Outq({ name: "stuck", maxItems: 100 }, { deduplicate });
-    const fast = new Outq({ name: "fast", maxItems: COUNT }, { deduplicate });
+    const stuck = new Outq({ name: "stuck", maxItems: 100 });
+    const fast = new Outq({ name: "fast", maxItems: COUNT });
     for (const queue of [stuck, fast]) await plugin.subscribe("stix2", queue);
     const messages = series("a", COUNT);
     const [received] = await Promise.all([collect(fast, COUNT), inq.putMany(messages)]);
@@ -37,8 +35,8 @@ export function slowQueueTests<Config>(target: BackboneTarget<Config>): void {
   for (const [name, { patience, losses }] of Object.entries(SLOW)) {
     test(`a slow queue beside a fast one: ${name}`, async (t) => {
       const { inq, plugin } = await startInstance(t, target, await target.site(t));
-      const slow = new Outq({ name: "slow", maxItems: 2_000 }, { deduplicate, patience });
-      const fast = new Outq({ name: "fast", maxItems: COUNT }, { deduplicate });
+      const slow = new Outq({ name: "slow", maxItems: 2_000 }, { patience });
+      const fast = new Outq({ name: "fast", maxItems: COUNT });
       for (const queue of [slow, fast]) await plugin.subscribe("stix2", queue);
       const messages = series("a", COUNT);
       const position = new Map(messages.map(({ id }, index) => [id, index]));

@@ -66,8 +66,7 @@ class Consumer extends StoppableWorker {
     const { broker, instance } = config;
     for (;;) {
       const wire = await broker.next(instance, BATCH, signal);
-      const messages = wire.map(fromWire);
-      await accept(messages);
+      const messages = await accept(wire.map(fromWire));
       await this.#router.deliverWithRoom(messages);
       await broker.acknowledge(instance, wire.length);
     }

@@ -26,6 +26,8 @@ export interface BrokerLink {
 export interface Faults {
   /** The broker takes what is published, delivers it, and does not confirm it. */
   holdConfirms: boolean;
+  /** The broker takes and confirms what is published, and delivers nothing. */
+  holdDeliveries: boolean;
   /** Everything is delivered twice. */
   redeliver: boolean;
   /** Messages of different instances are delivered in another order than they were published in. */
@@ -40,7 +42,7 @@ interface InstanceQueue {
 
 /** Keeps a queue for each instance, through a kill too: what was not acknowledged is delivered again. */
 export class MemoryBroker implements Broker, BrokerLink {
-  readonly faults: Faults = { holdConfirms: false, redeliver: false, reorder: false };
+  readonly faults: Faults = { holdConfirms: false, holdDeliveries: false, redeliver: false, reorder: false };
   /** Message ids in the order in which they were published, as often as they were. */
   readonly published: string[] = [];
   readonly #queues = new Map<string, InstanceQueue>();
@@ -68,6 +70,12 @@ export class MemoryBroker implements Broker, BrokerLink {
   /** Confirms what waits for it, and what comes. */
   releaseConfirms(): void {
     this.faults.holdConfirms = false;
+    this.#change();
+  }
+
+  /** Delivers what waits for it, and what comes. */
+  releaseDeliveries(): void {
+    this.faults.holdDeliveries = false;
     this.#change();
   }
 
@@ -101,7 +109,7 @@ export class MemoryBroker implements Broker, BrokerLink {
 
   async next(instance: string, max: number, signal: AbortSignal): Promise<readonly WireMessage[]> {
     const queue = this.#queueOf(instance);
-    await this.#until(() => this.#isUp && queue.waiting.length > 0, signal);
+    await this.#until(() => this.#isUp && !this.faults.holdDeliveries && queue.waiting.length > 0, signal);
     if (this.faults.reorder) queue.waiting = interleaved(queue.waiting);
     const messages = queue.waiting.splice(0, max);
     queue.unacknowledged.push(...messages);

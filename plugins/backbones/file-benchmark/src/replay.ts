@@ -33,8 +33,7 @@ export class ReplayWorker extends StoppableWorker {
       const began = performance.now();
       while (this.#sent < this.#total) {
         const batch = this.#nextBatch();
-        await this.#accept(batch);
-        await this.#router.deliverWithRoom(batch);
+        await this.#router.deliverWithRoom(await this.#accept(batch));
         await nextTurn(undefined, { signal });
       }
       this.#report(performance.now() - began);

@@ -14,7 +14,7 @@ async function prepare(t: TestContext, input: object) {
   t.after(() => plugin.stop());
   const logger = new RecordingLogger();
   const inq = new JoinableQueue<Message>();
-  const queue = new Recorder("all", { once: true });
+  const queue = new Recorder("all");
   const config = fileBenchmark.configSchema.parse(input);
   const run = async () => {
     await plugin.run({
@@ -23,7 +23,7 @@ async function prepare(t: TestContext, input: object) {
       metrics: createMetrics(),
       signal: new AbortController().signal,
       inq,
-      accept: async () => undefined,
+      accept: async (messages) => messages,
     });
     await plugin.subscribe("", queue);
   };

@@ -15,7 +15,7 @@ async function start(t: TestContext) {
     metrics: createMetrics(),
     signal: new AbortController().signal,
     inq,
-    accept: async () => undefined,
+    accept: async (messages) => messages,
   });
   return { plugin, inq, logger };
 }
@@ -31,11 +31,9 @@ test("sockets and timers get their turn while the inq is never empty", async (t)
   const { stix: message } = createMessageFactory("test");
   let turns = 0;
   let routed = 0;
-  const refilling = new Recorder("refilling", {
-    onMessage: (count) => {
-      routed = count;
-      if (turns === 0 && count < 1_000_000) inq.tryPut(message(stix));
-    },
+  const refilling = new Recorder("refilling", (count) => {
+    routed = count;
+    if (turns === 0 && count < 1_000_000) inq.tryPut(message(stix));
   });
   await plugin.subscribe("stix2", refilling);
   await inq.putMany(Array.from({ length: 256 }, () => message(stix)));
@@ -48,10 +46,8 @@ test("sockets and timers get their turn while the inq is never empty", async (t)
 
 test("a queue that throws is logged, and what was taken is answered for", async (t) => {
   const { plugin, inq, logger } = await start(t);
-  const broken = new Recorder("broken", {
-    onMessage: () => {
-      throw new Error("broken queue");
-    },
+  const broken = new Recorder("broken", () => {
+    throw new Error("broken queue");
   });
   await plugin.subscribe("stix2", broken);
   await inq.put(createMessageFactory("test").stix(indicator()));

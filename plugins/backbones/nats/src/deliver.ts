@@ -62,8 +62,7 @@ export class Deliverer extends StoppableWorker {
   async #deliver(reading: Reading, signal: AbortSignal): Promise<never> {
     for (;;) {
       const received = await reading.next(BATCH, signal);
-      const messages = await this.#decodeAll(received);
-      await this.#context.accept(messages);
+      const messages = await this.#context.accept(await this.#decodeAll(received));
       await this.#router.deliverWithRoom(messages);
       reading.acknowledge(received);
     }

@@ -1,7 +1,7 @@
 /** A running backbone, as the bus would hold it, with what it logs and counts. */
 import type { TestContext } from "node:test";
 import { type BackbonePlugin, createMetrics, JoinableQueue, type Message } from "@threatbus/core";
-import { Recorder, RecordingLogger } from "@threatbus/testkit";
+import { acceptOnce, Recorder, RecordingLogger } from "@threatbus/testkit";
 import nats from "../src/index.ts";
 import type { NatsOptions } from "../src/options.ts";
 
@@ -30,8 +30,11 @@ export async function start(t: TestContext, settings: Readonly<Record<string, un
   const logger = new RecordingLogger();
   const metrics = createMetrics();
   const accepted: string[] = [];
-  const accept = async (messages: readonly Message[]): Promise<void> => {
-    accepted.push(...messages.map(({ id }) => id));
+  const once = acceptOnce();
+  const accept = async (messages: readonly Message[]): Promise<readonly Message[]> => {
+    const fresh = await once(messages);
+    accepted.push(...fresh.map(({ id }) => id));
+    return fresh;
   };
   await plugin.run({ config, logger, metrics, signal: abort.signal, inq, accept });
   return {
@@ -44,7 +47,7 @@ export async function start(t: TestContext, settings: Readonly<Record<string, un
       return metric?.values.find(({ labels }) => labels.reason === reason)?.value ?? 0;
     },
     record: async (topic, onMessage) => {
-      const recorder = new Recorder(topic, { once: true, ...(onMessage === undefined ? {} : { onMessage }) });
+      const recorder = new Recorder(topic, onMessage);
       await plugin.subscribe(topic, recorder);
       return recorder;
     },

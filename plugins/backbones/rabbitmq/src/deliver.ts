@@ -73,8 +73,7 @@ export class DeliverWorker extends StoppableWorker {
   /** Carried to its end when the worker is stopped meanwhile; what is not acknowledged goes to the next session. */
   async #deliver(deliveries: readonly Delivery[], session: Session): Promise<void> {
     const { context, router } = this.#parts;
-    const messages = await this.#decode(deliveries);
-    await context.accept(messages);
+    const messages = await context.accept(await this.#decode(deliveries));
     await router.deliverWithRoom(messages);
     const last = deliveries.at(-1);
     if (last === undefined || !session.channel.active) return;

@@ -78,13 +78,13 @@ test("a stop without a confirmation: what was sent stays unanswered, so that the
 test("bodies without an id that are delivered again keep the id that they got", options, async (t) => {
   const { exchange, suffix } = names();
   const { proxy, settings } = await behindProxy(t, { exchange, suffix });
-  const { plugin } = await start(t, settings);
+  const { plugin } = await start(t, settings, async (messages) => messages);
   const channel = await openChannel(t, server().url);
   await channel.confirmSelect();
   const bodies = series(20).map(({ bytes }) => bytes);
   // Each twice: two messages, as their ids have to say.
   for (const body of [...bodies, ...bodies]) await channel.basicPublish({ exchange }, body);
-  const queue = new Recorder("all", { onMessage: (count) => (count === 1 ? proxy.cut() : undefined) });
+  const queue = new Recorder("all", (count) => (count === 1 ? proxy.cut() : undefined));
   await plugin.subscribe("stix2", queue);
   await eventually("all, and some of them again", () => queue.count > 40 && new Set(queue.ids).size >= 40);
   const left = async () => await server().ctl("list_queues", "name", "messages");
@@ -97,11 +97,12 @@ test("delivery waits for the durable log, and the acknowledgement for both", opt
   const settings = { url: server().url, exchange_name: exchange, queue: { name_suffix: suffix } };
   const log = Promise.withResolvers<void>();
   let attempts = 0;
-  const { inq, record } = await start(t, settings, async () => {
+  const { inq, record } = await start(t, settings, async (messages) => {
     attempts += 1;
     await log.promise;
     // The broker keeps what the log did not take.
     if (attempts === 1) throw new Error("the log is closed");
+    return messages;
   });
   const queue = await record();
   const messages = series(10);

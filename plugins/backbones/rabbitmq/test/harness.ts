@@ -9,7 +9,7 @@ import {
   type Message,
   type StixMessage,
 } from "@threatbus/core";
-import { numberedIndicator, Recorder, RecordingLogger } from "@threatbus/testkit";
+import { acceptOnce, numberedIndicator, Recorder, RecordingLogger } from "@threatbus/testkit";
 import { type Channel, Connection } from "rabbitmq-client";
 import rabbitmq from "../src/index.ts";
 import type { RabbitmqOptions } from "../src/options.ts";
@@ -36,7 +36,7 @@ export interface Started {
 export async function start(
   t: TestContext,
   settings: Settings,
-  accept: BackboneContext["accept"] = async () => undefined,
+  accept: BackboneContext["accept"] = acceptOnce(),
 ): Promise<Started> {
   const plugin = rabbitmq.create();
   const inq = new JoinableQueue<Message>(10_000);
@@ -58,7 +58,7 @@ export async function start(
       return Object.fromEntries((metric?.values ?? []).map(({ labels, value }) => [String(labels.reason), value]));
     },
     async record(topic = "stix2") {
-      const queue = new Recorder(topic, { once: true });
+      const queue = new Recorder(topic);
       await plugin.subscribe(topic, queue);
       return queue;
     },
