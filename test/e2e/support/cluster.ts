@@ -17,8 +17,8 @@ export interface Site {
   readonly ports: readonly number[];
   /** The setting `backbones` of an instance. @param ports where it finds the servers, when not at `ports` */
   backbones(instance: string, ports?: readonly number[]): Readonly<Record<string, unknown>>;
-  /** Ends the server that matters most as a crash does. @returns how it is started again */
-  crash(): Promise<() => Promise<void>>;
+  /** Ends one of its servers as a crash does: which, and how. Each resolves with how it is started again. */
+  readonly crashes: Readonly<Record<string, () => Promise<() => Promise<void>>>>;
 }
 
 /** A broker that cannot be had here. */

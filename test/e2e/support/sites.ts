@@ -5,6 +5,11 @@ import type { NatsService } from "../../../scripts/services/nats.ts";
 import type { RabbitmqService } from "../../../scripts/services/rabbitmq.ts";
 import type { Site } from "./cluster.ts";
 
+async function crash(server: Pick<RabbitmqService, "kill" | "restart">): Promise<() => Promise<void>> {
+  await server.kill();
+  return () => server.restart();
+}
+
 /** One RabbitMQ. @param exchange keeps tests apart */
 export function rabbitmqSite(server: RabbitmqService, exchange = "threatbus"): Site {
   return {
@@ -23,10 +28,7 @@ export function rabbitmqSite(server: RabbitmqService, exchange = "threatbus"): S
         queue: { name_suffix: `${exchange}-${instance}` },
       },
     }),
-    crash: async () => {
-      await server.kill();
-      return () => server.restart();
-    },
+    crashes: { "the broker": () => crash(server) },
   };
 }
 
@@ -45,10 +47,12 @@ export function natsSite(servers: readonly NatsService[]): Site {
         ack_wait: "2s",
       },
     }),
-    crash: async () => {
-      const leader = await streamLeader(servers);
-      await leader.kill();
-      return () => leader.restart();
+    crashes: {
+      "the server that leads the stream": async () => crash(await streamLeader(servers)),
+      "a server that follows": async () => {
+        const leader = await streamLeader(servers);
+        return crash(servers.find((server) => server !== leader) ?? leader);
+      },
     },
   };
 }
