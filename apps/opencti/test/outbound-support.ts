@@ -7,7 +7,7 @@ import { type GraphqlSite, type SiteOptions, startSite } from "./graphql-support
 import { internalId, marksOf } from "./stand-in/graphql-entities.ts";
 import type { StixData } from "./stand-in/state.ts";
 
-export const SETTINGS: DeliverySettings = {
+const SETTINGS: DeliverySettings = {
   connector: { entity_name: "Threat Bus", entity_description: "Sensors.", confidence_level: 15 },
   outbound: { on_remove: "revoke", create_indicators: true },
 };
