@@ -5,7 +5,7 @@ import { StoppableWorker, type WorkerContext } from "./stoppable-worker.ts";
 const BATCH = 256;
 /**
  * Messages that one backbone may be ahead of another, beside those that it has taken. After a restart it gets them a second
- * time: they, and what is on its way to a broker, have to be among the ids that logs and queues remember (10,000).
+ * time: they, and what is on its way to a broker, have to be among the ids that are recalled from the log (10,000).
  */
 const LEAD = 5_000;
 

@@ -3,8 +3,10 @@ import type { Message, StixMessage } from "../contracts/message.ts";
 import { place } from "./message-factory.ts";
 import { RecentMap } from "./recent-map.ts";
 
-/** Positions kept by message id, for messages that come more than once. */
-export const REMEMBERED = 10_000;
+/** Positions kept by message id: what comes a second time while the first is on its way in has to be among them. */
+const REMEMBERED = 10_000;
+/** Messages of the last process that are known by their ids: what it was handing over has to be among them. */
+export const RECALLED = 10_000;
 
 export interface LogWriterOptions {
   readonly log: DurableLog;
@@ -24,15 +26,17 @@ interface Entered {
 export class LogWriter {
   readonly #options: LogWriterOptions;
   readonly #positions = new RecentMap<number>(REMEMBERED);
+  /** Never forgotten: what a broker has unconfirmed of the last process may come again at the end of a long queue. */
+  readonly #recalled = new Map<string, number>();
   #turn: Promise<unknown> = Promise.resolve();
 
   constructor(options: LogWriterOptions) {
     this.#options = options;
   }
 
-  /** Remembers what an earlier process entered, from the oldest to the newest: brokers may bring some of it again. */
+  /** Remembers what an earlier process entered: brokers may bring some of it again. */
   recall(messages: readonly LoggedId[]): void {
-    for (const { messageId, position } of messages) this.#positions.set(messageId, position);
+    for (const { messageId, position } of messages) this.#recalled.set(messageId, position);
   }
 
   /**
@@ -81,7 +85,7 @@ export class LogWriter {
 
   /** @returns true when it was entered before; it then has the same position. */
   #recognise(message: StixMessage): boolean {
-    const position = this.#positions.get(message.id);
+    const position = this.#positions.get(message.id) ?? this.#recalled.get(message.id);
     if (position !== undefined) place(message, position);
     return position !== undefined;
   }

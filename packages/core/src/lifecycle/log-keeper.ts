@@ -2,7 +2,7 @@ import type { Registry } from "prom-client";
 import type { LogState, OpenLog } from "../contracts/log.ts";
 import type { Logger } from "../contracts/logger.ts";
 import { messageOf } from "../errors.ts";
-import { LogWriter, REMEMBERED } from "../flow/log-writer.ts";
+import { LogWriter, RECALLED } from "../flow/log-writer.ts";
 import { DropReport } from "../observe/drop-report.ts";
 import type { HealthPart } from "../observe/health.ts";
 import { counter, gauge } from "../observe/metrics.ts";
@@ -51,7 +51,7 @@ export class LogKeeper {
   /** Knows what an earlier process entered last, so that what a broker brings again is recognised. */
   readonly recall = async (): Promise<void> => {
     try {
-      this.writer.recall(await this.log.newest(REMEMBERED));
+      this.writer.recall(await this.log.newest(RECALLED));
     } catch (error) {
       this.#logger.warn({ error: messageOf(error) }, "the durable log does not tell which messages came last");
     }

@@ -42,3 +42,17 @@ test("an append that fails keeps nobody else from entering", async () => {
   log.append = append;
   assert.equal((await writer.enter([indicator()])).last, 1);
 });
+
+test("what the last process entered is known for good, however much comes before it comes again", async () => {
+  const log = new SlowLog();
+  const writer = new LogWriter({ log, deduplicate: true, onDrop: () => undefined });
+  writer.recall([{ messageId: "old", position: 7 }]);
+  const { stix } = indicator();
+  for (let part = 0; part < 12; part += 1) {
+    const messages = Array.from({ length: 1_000 }, (_, index) => factory.stix(stix, `${part}-${index}`));
+    await writer.enter(messages);
+  }
+  const again = factory.stix(stix, "old");
+  assert.deepEqual((await writer.enter([again])).entered, []);
+  assert.equal(again.position, 7);
+});
