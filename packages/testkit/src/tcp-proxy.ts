@@ -90,7 +90,7 @@ class Relay implements TcpProxy {
 
   cut({ refuse = false }: { readonly refuse?: boolean } = {}): void {
     this.#refuses = refuse;
-    for (const socket of this.#sockets) socket.resetAndDestroy();
+    for (const socket of this.#sockets) reset(socket);
   }
 
   open(): void {
@@ -106,7 +106,7 @@ class Relay implements TcpProxy {
   #accept(client: Socket): void {
     this.accepted += 1;
     if (this.#refuses) {
-      client.resetAndDestroy();
+      reset(client);
       return;
     }
     const server = connect(this.#target);
@@ -119,7 +119,7 @@ class Relay implements TcpProxy {
       this.#gates.add(gate);
       from.pipe(gate).pipe(to);
       // Its errors are those of the network that it plays: the other side sees them as the end of the connection.
-      from.on("error", () => to.resetAndDestroy());
+      from.on("error", () => reset(to));
       from.on("close", () => {
         this.#sockets.delete(from);
         this.#gates.delete(gate);
@@ -128,6 +128,15 @@ class Relay implements TcpProxy {
       });
     }
   }
+}
+
+/**
+ * Ends a connection with a reset; one that is just ending is closed. libuv refuses to reset that (EINVAL), and Node.js then
+ * never closes it: the process does not come to its end any more.
+ */
+export function reset(socket: Socket): void {
+  if (socket.writableEnded) socket.destroy();
+  else socket.resetAndDestroy();
 }
 
 /** One direction of one connection. What it holds back is one chunk; the rest waits in the network, as in a real one. */

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { connect, createServer, type Socket } from "node:net";
+import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { type TestContext, test } from "node:test";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { eventually, startTcpProxy } from "../src/index.ts";
+import { reset } from "../src/tcp-proxy.ts";
 
 /** A server that sends back what it gets, behind a proxy. */
 async function start(t: TestContext, hear: (chunk: Buffer) => void = () => undefined) {
@@ -89,4 +90,17 @@ test("a throttled network passes everything, piece by piece", async (t) => {
   proxy.stall();
   proxy.open();
   await echoed(socket, text, "end", `${sent}end`);
+});
+
+test("a reset ends a socket that is just ending, too", async (t) => {
+  const server = createServer({ allowHalfOpen: true }, (socket) => socket.on("error", () => undefined).resume());
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  t.after(() => server.close());
+  const { port } = server.address() as AddressInfo;
+  const socket = connect({ host: "127.0.0.1", port, allowHalfOpen: true });
+  await once(socket, "connect");
+  socket.end();
+  process.nextTick(() => reset(socket));
+  await once(socket, "close");
 });
