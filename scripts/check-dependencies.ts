@@ -54,6 +54,7 @@ const LAYERS: readonly Layer[] = [
   {
     folder: /^packages\/cli$/,
     imports: [
+      "@threatbus/app-http",
       "@threatbus/app-zeek",
       "@threatbus/app-zmq",
       "@threatbus/backbone-file-benchmark",

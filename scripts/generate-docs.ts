@@ -6,6 +6,7 @@
  */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
+import http from "@threatbus/app-http";
 import zeek from "@threatbus/app-zeek";
 import zmq from "@threatbus/app-zmq";
 import fileBenchmark from "@threatbus/backbone-file-benchmark";
@@ -27,7 +28,7 @@ import {
 import { STORE_ERRORS } from "@threatbus/store";
 
 const DOCS = resolve(import.meta.dirname, "../docs");
-const PLUGINS: readonly PluginDefinition[] = [inmem, rabbitmq, nats, fileBenchmark, zmq, zeek];
+const PLUGINS: readonly PluginDefinition[] = [inmem, rabbitmq, nats, fileBenchmark, zmq, zeek, http];
 const CONNECTORS = [opencti, vast, suricata, stixShifter].map((connector) => ({
   ...connector,
   rows: describeSchema(connector.settingsSchema, ""),

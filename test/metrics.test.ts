@@ -2,10 +2,11 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import http from "@threatbus/app-http";
 import zmq from "@threatbus/app-zmq";
 import inmem from "@threatbus/backbone-inmem";
 import { connect } from "@threatbus/client";
-import { createMetrics, loadConfig, METRICS, ThreatBus, watchEventLoop } from "@threatbus/core";
+import { createMetrics, loadConfig, METRICS, type PluginDefinition, ThreatBus, watchEventLoop } from "@threatbus/core";
 import { Store } from "@threatbus/store";
 import { eventually, indicator, numberedIndicator, RecordingLogger, sighting } from "@threatbus/testkit";
 import { Pub, Req } from "@threatbus/zmtp";
@@ -25,17 +26,18 @@ async function startBus(t: TestContext, hasLog: boolean) {
     THREATBUS_PLUGINS__APPS__ZMQ__PUB: "0",
     THREATBUS_PLUGINS__APPS__ZMQ__SUB: "0",
     THREATBUS_PLUGINS__APPS__ZMQ__MAX_ITEMS: String(MAX_ITEMS),
+    THREATBUS_PLUGINS__APPS__HTTP__PORT: "0",
   };
+  const definitions = new Map<string, PluginDefinition>([inmem, zmq, http].map((each) => [each.name, each]));
   const loaded = await loadConfig({
     cwd: await folder(t),
     env: environment,
     plugins: async (requests) =>
-      requests.map((request) => ({
-        request,
-        ok: true as const,
-        definition: request.kind === "app" ? zmq : inmem,
-        origin: "built in",
-      })),
+      requests.map((request) => {
+        const definition = definitions.get(request.name);
+        assert.ok(definition, request.name);
+        return { request, definition, origin: "built in" };
+      }),
   });
   assert.ok(loaded.ok);
   const logger = new RecordingLogger();
@@ -48,8 +50,11 @@ async function startBus(t: TestContext, hasLog: boolean) {
     endWatch();
   });
   const { addresses } = await bus.start();
-  const portOf = (name: string) => Number(new URL(addresses.find((each) => each.name === name)?.url ?? "").port);
-  return { metrics, ports: { manage: portOf("manage"), sub: portOf("sub") } };
+  const urlOf = (name: string) => addresses.find((each) => each.name === name)?.url ?? "";
+  const portOf = (name: string) => Number(new URL(urlOf(name)).port);
+  /** The metrics as Prometheus gets them. */
+  const scrape = async () => await (await fetch(`${urlOf("api")}/metrics`)).text();
+  return { scrape, ports: { manage: portOf("manage"), sub: portOf("sub") } };
 }
 
 /** A subscription whose app never comes: all stays in its queue. @returns its p2p topic. */
@@ -73,9 +78,9 @@ async function rawPublisher(t: TestContext, port: number): Promise<(frame: strin
 
 /** Six indicators, a sighting, and two messages that are none go to an app that reads, past one that is stuck. */
 async function shortFlow(t: TestContext, hasLog: boolean) {
-  const { metrics, ports } = await startBus(t, hasLog);
+  const { scrape, ports } = await startBus(t, hasLog);
   const valuesOf = async () => {
-    const lines = (await metrics.metrics()).split("\n").filter((line) => line !== "" && !line.startsWith("#"));
+    const lines = (await scrape()).split("\n").filter((line) => line !== "" && !line.startsWith("#"));
     return new Map(lines.map((line) => [line.slice(0, line.lastIndexOf(" ")), Number(line.split(" ").at(-1))]));
   };
   const becomes = (name: string, value: number) =>
@@ -108,7 +113,7 @@ async function shortFlow(t: TestContext, hasLog: boolean) {
 
   await eventually("the app has all", () => read === MESSAGES);
 
-  return { values: await valuesOf(), text: await metrics.metrics() };
+  return { values: await valuesOf(), text: await scrape() };
 }
 
 /** With the durable log what the stuck app's queue has no room for is kept for it, ... */

@@ -64,12 +64,14 @@ test("the packed packages install into an empty folder and run there", { timeout
 
   await t.test("a bus passes on what is published, and stops", async (t) => {
     const zmq = { manage: 0, pub: 0, sub: 0 };
+    const plugins = { backbones: { inmem: {} }, apps: { zmq, http: { port: 0 } } };
     // JSON is YAML.
-    writeFileSync(join(cwd, "config.yaml"), JSON.stringify({ plugins: { backbones: { inmem: {} }, apps: { zmq } } }));
+    writeFileSync(join(cwd, "config.yaml"), JSON.stringify({ plugins }));
     // By its first line, as a user starts it.
     const env = { PATH: [dirname(process.execPath), process.env.PATH].join(delimiter) };
     const bus = start(t, join(cwd, "node_modules/.bin/threatbus"), ["run"], { cwd, env });
-    await bus.line(/\bready\b/);
+    const [, url] = await bus.line(/\bready\b.*http api (http:\S+\d)/);
+    assert.equal((await fetch(`${url}/health`)).status, 200);
     const manage = String(readyPorts(bus).manage);
     const args = [command, "subscribe", "stix2/indicator", "--manage", manage, "--count", "2", "--format", "json"];
     const subscriber = start(t, process.execPath, args, { cwd });

@@ -5,6 +5,7 @@ export const builtins: Builtins = {
   apps: {
     zmq: () => import("@threatbus/app-zmq"),
     zeek: () => import("@threatbus/app-zeek"),
+    http: () => import("@threatbus/app-http"),
   },
   backbones: {
     inmem: () => import("@threatbus/backbone-inmem"),

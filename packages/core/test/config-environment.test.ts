@@ -23,7 +23,11 @@ test("values are YAML scalars; where only a text can stand they are that text", 
   const config = accepted(await load(directory(t), env));
   assert.deepEqual(
     config.apps.map((each) => each.config),
-    [{ host: "0123", manage: 13370, pub: 5000, sub: 13372 }, { filter: [{ orgs: ["1", "25"] }] }],
+    [
+      { host: "0123", manage: 13370, pub: 5000, sub: 13372 },
+      { host: "127.0.0.1", port: 13379 },
+      { filter: [{ orgs: ["1", "25"] }] },
+    ],
   );
   assert.equal(config.logging.console, false);
   assert.equal(config.logging.filename, "a: #b");
@@ -55,7 +59,7 @@ test("a plugin can be configured by the environment alone", async (t) => {
   const config = accepted(await load(directory(t), env));
   assert.deepEqual(
     config.apps.map((each) => each.name),
-    ["zmq", "zeek"],
+    ["zmq", "http", "zeek"],
   );
 });
 

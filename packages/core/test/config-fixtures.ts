@@ -43,6 +43,7 @@ export const builtins: Builtins = {
         sub: port(13_372),
       }),
     ),
+    http: app("http", z.strictObject({ host: z.string().default("127.0.0.1"), port: port(13_379) })),
     zeek: app(
       "zeek",
       z.strictObject({

@@ -34,7 +34,10 @@ test("without a file the built-in default applies", async (t) => {
   assert.equal(result.ok && result.file, undefined);
   assert.deepEqual(
     config.apps.map(({ name, config, origin }) => ({ name, config, origin })),
-    [{ name: "zmq", config: { host: "127.0.0.1", manage: 13370, pub: 13371, sub: 13372 }, origin: "built in" }],
+    [
+      { name: "zmq", config: { host: "127.0.0.1", manage: 13370, pub: 13371, sub: 13372 }, origin: "built in" },
+      { name: "http", config: { host: "127.0.0.1", port: 13379 }, origin: "built in" },
+    ],
   );
   assert.deepEqual(
     config.backbones.map(({ name, path }) => ({ name, path })),
@@ -83,7 +86,22 @@ test("config.yaml wins over config.yml, and -c over both", async (t) => {
 test("an empty file, and sections without a value, mean the defaults", async (t) => {
   for (const text of ["", "# nothing\n", "logging:\nplugins:\n", "plugins:\n  apps:\n  backbones:\n"]) {
     const config = accepted(await load(directory(t, { "config.yaml": text })));
-    assert.deepEqual([config.apps.length, config.backbones.length], [1, 1], JSON.stringify(text));
+    const names = [config.apps, config.backbones].map((each) => each.map(({ name }) => name));
+    assert.deepEqual(names, [["zmq", "http"], ["inmem"]], JSON.stringify(text));
+  }
+});
+
+test("a file that names apps gets those and no other", async (t) => {
+  for (const [apps, names] of [
+    ["{zmq: {}}", ["zmq"]],
+    ["{http: {}}", ["http"]],
+    ["{}", []],
+  ] as const) {
+    const config = accepted(await load(directory(t, { "config.yaml": `plugins: {apps: ${apps}}\n` })));
+    assert.deepEqual(
+      config.apps.map(({ name }) => name),
+      names,
+    );
   }
 });
 

@@ -185,6 +185,7 @@ test("plugins are listed with kind, origin and whether they are configured", asy
       ["inmem", "backbone", "built in", false, false],
       ["file-benchmark", "backbone", "built in", true, false],
       ["zmq", "app", "built in", false, false],
+      ["http", "app", "built in", false, false],
       ["zeek", "app", "built in", false, false],
       ["misp", "app", "built in", false, false],
       ["kafka", "backbone", "threatbus-kafka 1.2.3", true, false],

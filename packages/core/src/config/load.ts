@@ -33,10 +33,10 @@ export type ConfigResult =
     }
   | { readonly ok: false; readonly error: ThreatBusError; readonly issues: readonly ConfigIssue[] };
 
-/** The sections of `plugins`, with what runs when a section is not there. Later built-ins (http) are added here. */
+/** The sections of `plugins`, with what runs when a section is not there. */
 const SECTIONS = {
   backbones: { kind: "backbone", initial: ["inmem"] },
-  apps: { kind: "app", initial: ["zmq"] },
+  apps: { kind: "app", initial: ["zmq", "http"] },
 } as const satisfies Record<string, { kind: PluginKind; initial: readonly string[] }>;
 type Section = keyof typeof SECTIONS;
 const SECTION_NAMES = Object.keys(SECTIONS) as readonly Section[];

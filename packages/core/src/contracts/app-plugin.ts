@@ -1,6 +1,7 @@
 import type { Registry } from "prom-client";
 import type { ZodType } from "zod";
 import type { Outq } from "../flow/outq.ts";
+import type { HealthReport } from "../observe/health.ts";
 import type { ContentFilter } from "../subscriptions/filter.ts";
 import type { StartPosition } from "./log.ts";
 import type { Logger } from "./logger.ts";
@@ -56,6 +57,8 @@ export interface AppContext<Config = unknown> {
   readonly messages: MessageFactory;
   /** Identifies the durable log whose positions subscriptions have; undefined: there is none. */
   readonly logId: string | undefined;
+  /** How the whole bus is at this moment: its log, its backbones, its workers, and plugins that did not start. */
+  health(): HealthReport;
 }
 
 /** Where a running plugin can be reached, for the ready line: `{ name: "manage", url: "tcp://127.0.0.1:13370" }`. */
@@ -84,5 +87,7 @@ export interface AppPluginDefinition<Config = unknown> {
   readonly name: string;
   readonly description: string;
   readonly configSchema: ZodType<Config>;
+  /** True when no message passes through it: where no other app plugin starts, the bus does not run for its sake. */
+  readonly watchesOnly?: boolean;
   create(): AppPlugin<Config>;
 }

@@ -5,6 +5,7 @@ import type { Logger } from "../contracts/logger.ts";
 import { messageOf, ThreatBusError } from "../errors.ts";
 import type { CountedInq } from "../flow/counted-inq.ts";
 import { createMessageFactory } from "../flow/message-factory.ts";
+import type { HealthReport } from "../observe/health.ts";
 import type { Subscriptions } from "../subscriptions/subscriptions.ts";
 import { eachPlugin } from "./each-plugin.ts";
 
@@ -25,6 +26,8 @@ export interface AppsOptions {
   inqOf(source: string): CountedInq;
   /** Which durable log positions are of; undefined without one, and while it is not known. */
   logId(): string | undefined;
+  /** How the bus is now. */
+  health(): HealthReport;
   /** Hears of one that did not start. */
   failed(app: string, error: unknown): void;
 }
@@ -43,9 +46,10 @@ export class Apps {
     return this.#running;
   }
 
-  /** @throws ThreatBusError when every configured one fails */
+  /** @throws ThreatBusError when every one fails that messages can pass through */
   async start(): Promise<PluginAddress[]> {
     const { configured } = this.#options;
+    const needed = neededOf(configured);
     const addresses: PluginAddress[] = [];
     let last: { readonly app: string; readonly cause: unknown } | undefined;
     for (const each of configured) {
@@ -53,12 +57,15 @@ export class Apps {
       try {
         addresses.push(...(await this.#startOne(each)));
       } catch (cause) {
-        last = { app, cause };
+        if (needed.includes(each)) last = { app, cause };
         this.#options.failed(app, cause);
         await this.#options.subscriptions.endAllOf(app);
       }
     }
-    if (this.#running.size === 0 && last !== undefined) throw failure(last.app, last.cause);
+    if (last !== undefined && !needed.some(({ name }) => this.#running.has(name))) {
+      await this.stop();
+      throw failure(last.app, last.cause);
+    }
     return addresses;
   }
 
@@ -86,7 +93,7 @@ export class Apps {
   }
 
   #contextOf({ name, config }: ConfiguredPlugin<AppPluginDefinition>): AppContext {
-    const { logger, metrics, signal, subscriptions, inqOf, logId } = this.#options;
+    const { logger, metrics, signal, subscriptions, inqOf, logId, health } = this.#options;
     return {
       config,
       logger: logger.child({ component: name }),
@@ -100,8 +107,17 @@ export class Apps {
       createOutq: (options) => subscriptions.createOutq(name, options),
       subscribe: (topics, queue, seconds = 0, from) => subscriptions.subscribe(topics, queue, seconds, from),
       unsubscribe: (queue) => subscriptions.unsubscribe(queue),
+      health,
     };
   }
+}
+
+/** Those without which the bus is of no use: the ones that messages pass through, else all. */
+function neededOf(
+  configured: readonly ConfiguredPlugin<AppPluginDefinition>[],
+): readonly ConfiguredPlugin<AppPluginDefinition>[] {
+  const carrying = configured.filter(({ definition }) => definition.watchesOnly !== true);
+  return carrying.length > 0 ? carrying : configured;
 }
 
 function failure(name: string, cause: unknown): ThreatBusError {

@@ -115,6 +115,7 @@ export class ThreatBus {
       inqOf: (source) => this.#inqOf(source),
       // Not known before there has been room for a new log on its disk.
       logId: () => this.#log?.id || undefined,
+      health: () => this.health(),
       failed: (plugin, error) => this.#failed.push({ plugin, error }),
     });
     this.#offerMetrics();
@@ -127,7 +128,8 @@ export class ThreatBus {
 
   /**
    * The log and what it has left to hand over, backbones, then the bus's own subscription, then the apps.
-   * @throws ThreatBusError when the log cannot be opened, when no backbone starts, or when every configured app plugin fails.
+   * @throws ThreatBusError when the log cannot be opened, when no backbone starts, or when every app plugin fails that
+   * messages can pass through.
    */
   async start(): Promise<StartReport> {
     this.#alive = setInterval(() => undefined, LONGEST_TIMER);

@@ -100,9 +100,13 @@ export class TestApp implements AppPlugin {
   }
 }
 
-function configuredApp(name: string, plugin: AppPlugin): ConfiguredPlugin<AppPluginDefinition> {
+function configuredApp(
+  name: string,
+  plugin: AppPlugin,
+  traits: Pick<AppPluginDefinition, "watchesOnly"> = {},
+): ConfiguredPlugin<AppPluginDefinition> {
   const create = () => plugin;
-  const definition = { kind: "app", name, description: name, configSchema: z.unknown(), create } as const;
+  const definition = { kind: "app", name, description: name, configSchema: z.unknown(), ...traits, create } as const;
   return { name, path: name, definition, config: {}, origin: "test" };
 }
 
@@ -114,6 +118,8 @@ function configuredBackbone(name: string, plugin: BackbonePlugin): ConfiguredPlu
 
 export interface BusParts {
   readonly apps?: Readonly<Record<string, AppPlugin>>;
+  /** Apps that no message passes through; they come behind the others. */
+  readonly watchers?: Readonly<Record<string, AppPlugin>>;
   readonly backbones: Readonly<Record<string, BackbonePlugin>>;
   /** Milliseconds. */
   readonly drainTimeout?: number;
@@ -125,7 +131,8 @@ export interface BusParts {
 const STORE = { path: "x", durability: "interval", sync_interval: 50, max_age: 1_000, max_bytes: 1_000 } as const;
 
 /** A configuration with these plugins. */
-export function configOf({ apps = { idle: appPlugin() }, backbones, drainTimeout = 60_000, openLog }: BusParts) {
+export function configOf(parts: BusParts) {
+  const { apps = { idle: appPlugin() }, watchers = {}, backbones, drainTimeout = 60_000, openLog } = parts;
   return {
     logging: {
       console: false,
@@ -139,7 +146,10 @@ export function configOf({ apps = { idle: appPlugin() }, backbones, drainTimeout
     drain_timeout: drainTimeout,
     lifecycle: true,
     snapshot_timeout: 300_000,
-    apps: Object.entries(apps).map(([name, plugin]) => configuredApp(name, plugin)),
+    apps: [
+      ...Object.entries(apps).map(([name, plugin]) => configuredApp(name, plugin)),
+      ...Object.entries(watchers).map(([name, plugin]) => configuredApp(name, plugin, { watchesOnly: true })),
+    ],
     backbones: Object.entries(backbones).map(([name, plugin]) => configuredBackbone(name, plugin)),
   } as const;
 }

@@ -49,7 +49,8 @@ test("changes of a backbone's state are told once, and the metric follows", asyn
 
 test("the start says how the ways to the brokers are, and the health how everything is", async (t) => {
   const broker = new Connected("rabbitmq", []);
-  const { bus } = makeBus(t, { apps: { app: new TestApp("app", []) }, backbones: { rabbitmq: broker } });
+  const app = new TestApp("app", []);
+  const { bus } = makeBus(t, { apps: { app }, backbones: { rabbitmq: broker } });
   const { backbones } = await bus.start();
   assert.deepEqual(backbones, [{ backbone: "rabbitmq", ok: true, text: "connected to 127.0.0.1:5672" }]);
   assert.deepEqual(bus.health(), {
@@ -61,6 +62,7 @@ test("the start says how the ways to the brokers are, and the health how everyth
   });
   broker.state = { ok: false, text: "connection refused" };
   assert.equal(bus.health().ok, false);
+  assert.deepEqual(app.context.health(), bus.health());
 });
 
 test("a worker that failed, and a plugin that did not start, are no good health", async (t) => {

@@ -64,6 +64,7 @@ export class FakeBus {
       createOutq: (each) => this.#createOutq(each),
       subscribe: (topics, queue, seconds) => this.#subscribe(topics, queue, seconds),
       unsubscribe: (queue) => this.#unsubscribe(queue),
+      health: () => ({ ok: true, parts: [] }),
     };
   }
 

@@ -126,6 +126,7 @@ export class Harness {
         this.outqs.delete(queue);
       },
       logId: this.#options.logId,
+      health: () => ({ ok: true, parts: [] }),
       messages: {
         stix: (stix) => ({ ...this.#base(stix.bytes), type: stix.type, stix }) as IndicatorMessage | SightingMessage,
         snapshotRequest: (request) => ({ ...this.#base(Buffer.alloc(0)), type: "snapshotrequest", request }),
