@@ -1,3 +1,4 @@
+import { lookup } from "node:dns/promises";
 import type { AddressInfo } from "node:net";
 import { listenError } from "@threatbus/core";
 import fastify from "fastify";
@@ -34,12 +35,14 @@ export async function startHttp(parts: HttpParts): Promise<HttpServer> {
   });
   server.get("/metrics", async (_, reply) => reply.type(metrics.contentType).send(await metrics.metrics()));
   try {
-    await server.listen({ host, port });
+    // By its address: for `localhost` fastify would make a second server, without the bound on connections.
+    const { address } = await lookup(host);
+    await server.listen({ host: address, port });
   } catch (cause) {
     await server.close();
     throw listenError(cause, { host, port, settings: { host: "http.host", port: "http.port" } }) ?? cause;
   }
-  const address = server.server.address() as AddressInfo;
-  const shown = address.family === "IPv6" ? `[${address.address}]` : address.address;
-  return { url: `http://${shown}:${address.port}`, close: () => server.close() };
+  const bound = server.server.address() as AddressInfo;
+  const shown = bound.family === "IPv6" ? `[${bound.address}]` : bound.address;
+  return { url: `http://${shown}:${bound.port}`, close: () => server.close() };
 }

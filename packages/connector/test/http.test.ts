@@ -7,33 +7,36 @@ import { eventually } from "@threatbus/testkit";
 import { Health } from "../src/health.ts";
 import { startHttp } from "../src/http.ts";
 
-async function start(t: TestContext) {
+async function start(t: TestContext, host = "127.0.0.1") {
   const metrics = createMetrics();
   const health = new Health(metrics);
-  const server = await startHttp({ host: "127.0.0.1", port: 0, health, metrics });
+  const server = await startHttp({ host, port: 0, health, metrics });
   t.after(() => server.close());
   return { server, health };
 }
 
 function open(t: TestContext, url: string): Socket {
-  const socket = connect(Number(new URL(url).port), "127.0.0.1").resume();
+  const { hostname, port } = new URL(url);
+  const socket = connect(Number(port), hostname.replace(/^\[(.*)\]$/, "$1")).resume();
   socket.on("error", () => undefined);
   t.after(() => socket.destroy());
   return socket;
 }
 
-test("connections that say nothing are bounded, and do not keep the server from closing", async (t) => {
-  const { server } = await start(t);
-  const sockets = Array.from({ length: 250 }, () => open(t, server.url));
-  await eventually("the ones too many to be closed", () => sockets.filter(({ closed }) => closed).length >= 50);
-  assert.ok(sockets.filter(({ closed }) => !closed).length >= 100);
-  for (const socket of sockets.slice(0, 220)) socket.destroy();
-  await eventually("an answer", async () => {
-    const answer = await fetch(`${server.url}/health`).catch(() => undefined);
-    return answer?.status === 200;
+for (const host of ["127.0.0.1", "localhost"]) {
+  test(`${host}: connections that say nothing are bounded, and do not keep the server from closing`, async (t) => {
+    const { server } = await start(t, host);
+    const sockets = Array.from({ length: 250 }, () => open(t, server.url));
+    await eventually("the ones too many to be closed", () => sockets.filter(({ closed }) => closed).length >= 50);
+    assert.ok(sockets.filter(({ closed }) => !closed).length >= 100);
+    for (const socket of sockets.slice(0, 220)) socket.destroy();
+    await eventually("an answer", async () => {
+      const answer = await fetch(`${server.url}/health`).catch(() => undefined);
+      return answer?.status === 200;
+    });
+    await server.close();
   });
-  await server.close();
-});
+}
 
 test("what is no request of ours is answered without harm", async (t) => {
   const { server, health } = await start(t);
