@@ -62,9 +62,9 @@ async function make(environment: Environment, interpreter: Interpreter, say: (li
   say(`made ${folder}`);
 }
 
-/** Installs with pip; a registry that fails is asked again, three times in all. */
+/** Installs with pip, which compiles nothing: most of it is never used. A registry that fails is asked again, three times in all. */
 async function pip(environment: Environment, args: readonly string[], say: (line: string) => void): Promise<void> {
-  const quiet = ["--quiet", "--no-input", "--disable-pip-version-check", "--no-deps", "--retries", "2"];
+  const quiet = ["--quiet", "--no-input", "--disable-pip-version-check", "--no-deps", "--no-compile", "--retries", "2"];
   for (let attempt = 1; ; attempt++) {
     const result = await run(`${environment.folder}/bin/python`, ["-m", "pip", "install", ...quiet, ...args]);
     if (result.code === 0) return;

@@ -23,6 +23,8 @@ import { MemoryWatch } from "./memory.ts";
 const SECONDS = Number(process.env.THREATBUS_CHAOS_SECONDS ?? 0);
 /** Messages that are accepted during each trouble, at least, from each publisher. */
 const MEANWHILE = 300;
+/** Milliseconds between two batches of a publisher: in the short form messages have to flow, and that is all. */
+const PAUSE = SECONDS > 0 ? 20 : 100;
 /** Bytes of a message, more or less: what waits during a cut is to be seen in the memory. */
 const PADDING = 2_000;
 /**
@@ -68,7 +70,10 @@ async function chaos(t: TestContext, site: Site): Promise<void> {
   assert.ok(atMortal && atRemote && atSteady && restarted);
   const collectors = [atMortal, atRemote, atSteady, restarted];
   const flows = publishers(t, instances);
-  for (const flow of flows) flow.begin(PADDING);
+  for (const flow of flows) {
+    flow.pause = PAUSE;
+    flow.begin(PADDING);
+  }
   await hold(flows, 0);
   const scene: Scene = { mortal, remote, network, collectors, flows };
   for (const [name, trouble] of troublesOf(site)) {

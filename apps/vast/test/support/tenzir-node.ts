@@ -1,3 +1,4 @@
+import { readdir, readFile } from "node:fs/promises";
 import type { TestContext } from "node:test";
 import { run } from "../../../../scripts/run-command.ts";
 import { start, tenzirPrograms } from "./processes.ts";
@@ -11,6 +12,8 @@ export interface TenzirNode {
   /** Runs a pipeline, and answers with what it printed. @throws Error when it failed */
   pipeline(text: string): Promise<string>;
   kill(): void;
+  /** Ends the clients that a killed connector has left behind. @returns how many there were */
+  endClients(): Promise<number>;
 }
 
 /** Starts a node on a port; undefined where Tenzir cannot be had, after skipping the test. */
@@ -28,5 +31,18 @@ export async function tenzirNode(t: TestContext): Promise<TenzirNode | undefined
     if (code !== 0) throw new Error(`tenzir failed:\n${output}`);
     return output;
   };
-  return { program, endpoint, pipeline, kill: () => child.kill("SIGKILL") };
+  return { program, endpoint, pipeline, kill: () => child.kill("SIGKILL"), endClients: () => endClients(endpoint) };
+}
+
+/** They are known by the endpoint, which is this test's alone (proc(5)). */
+async function endClients(endpoint: string): Promise<number> {
+  let count = 0;
+  for (const pid of (await readdir("/proc")).map(Number).filter(Number.isInteger)) {
+    // It may have ended since.
+    const words = (await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "")).split("\0");
+    if (!words.includes(`--endpoint=${endpoint}`)) continue;
+    process.kill(pid, "SIGKILL");
+    count += 1;
+  }
+  return count;
 }
