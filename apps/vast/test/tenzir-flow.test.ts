@@ -51,8 +51,8 @@ test("stored and new events become sightings; also after a kill, in a node that 
   assert.equal(ids.size, reported(sightings).size, "one id for each event");
 
   await killed(connector);
-  // It lives on where no control group ends it with its connector.
-  assert.equal(await node.endClients(), 1);
+  // Its clients live on where no control group ends them with it.
+  await node.endClients();
   const other = await tenzirNode(t);
   assert.ok(other);
   const before = sightings.length;
