@@ -123,7 +123,9 @@ class NatsServer implements NatsService {
 
   async restart(): Promise<void> {
     await this.stop();
-    const child = tiedChild(this.#options.program ?? PROGRAM, ["-c", this.#configFile]);
+    // A server that is killed while it makes a consumer writes the rest of it where it stands.
+    const cwd = this.#options.folder;
+    const child = tiedChild(this.#options.program ?? PROGRAM, ["-c", this.#configFile], { cwd });
     this.#child = child;
     try {
       await child.line(/Server is ready/, { timeout: START_PATIENCE });
