@@ -96,7 +96,7 @@ class IdTable {
   }
 }
 
-/** The digits of a UUID, which is what Threat Bus gives; of any other id a hash. The first word is never 0. */
+/** The digits of a UUID, which is what Threat Bus gives; of any other id a hash. The first word is not 0. */
 function wordsOf(id: string): Uint32Array {
   const words = UUID.test(id) ? uuidWords(id) : hashWords(id);
   // All bits of a UUID count: those of one clock differ in the last bit of the first word alone.
