@@ -1,6 +1,6 @@
 /** Private NATS servers with JetStream: one alone, or three as a cluster. */
 import { mkdir, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Child } from "../child.ts";
 import { ensureProgram } from "./packages.ts";
@@ -89,7 +89,7 @@ class NatsServer implements NatsService {
     this.name = name;
     this.#options = options;
     this.#ports = ports;
-    this.#configFile = join(options.folder, "nats.conf");
+    this.#configFile = resolve(options.folder, "nats.conf");
   }
 
   get port(): number {
@@ -123,7 +123,9 @@ class NatsServer implements NatsService {
 
   async restart(): Promise<void> {
     await this.stop();
-    const child = tiedChild(this.#options.program ?? PROGRAM, ["-c", this.#configFile]);
+    // A server that is killed while it makes a consumer writes the rest of it where it stands.
+    const cwd = this.#options.folder;
+    const child = tiedChild(this.#options.program ?? PROGRAM, ["-c", this.#configFile], { cwd });
     this.#child = child;
     try {
       await child.line(/Server is ready/, { timeout: START_PATIENCE });
@@ -143,7 +145,7 @@ class NatsServer implements NatsService {
       `listen: "127.0.0.1:${port}"`,
       `http: "127.0.0.1:${monitor}"`,
       `max_payload: ${maxPayload}`,
-      ...(jetstream ? [`jetstream { store_dir: ${JSON.stringify(join(folder, "data"))} }`] : []),
+      ...(jetstream ? [`jetstream { store_dir: ${JSON.stringify(resolve(folder, "data"))} }`] : []),
       ...(route === undefined
         ? []
         : [`cluster { name: threatbus, listen: "127.0.0.1:${route}", routes: [${cluster}] }`]),

@@ -87,7 +87,7 @@ export interface AppPluginDefinition<Config = unknown> {
   readonly name: string;
   readonly description: string;
   readonly configSchema: ZodType<Config>;
-  /** True when no message passes through it: where no other app plugin starts, the bus does not run for its sake. */
+  /** True when no message passes through it: where others are configured and none starts, the bus does not run for its sake. */
   readonly watchesOnly?: boolean;
   create(): AppPlugin<Config>;
 }

@@ -152,11 +152,13 @@ export class LogFollower {
     return false;
   }
 
-  /** A message that was admitted found no room. @returns false when the log does not have it */
+  /** A message that was admitted found no room. @returns false when it is not read from the log later */
   fallBehind(message: Message): boolean {
     if (message.type !== "indicator" && message.type !== "sighting") return false;
     const { position } = message;
     if (position === undefined) return false;
+    // From before the subscription, and brought again: reading on from there would bring everything since a second time.
+    if (position <= this.#start && this.#offeredBefore > this.#start) return false;
     // Usually what was offered before; where messages come out of order, rather twice than not at all.
     const taken = Math.min(this.#offeredBefore, position - 1);
     this.#liveTo = taken;

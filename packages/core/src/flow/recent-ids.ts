@@ -16,7 +16,6 @@ export class RecentIds {
   /** Those before; when the current ones are as many as there may be, these are forgotten. */
   #before: IdTable;
 
-  /** @param capacity a power of two */
   constructor(capacity = 262_144) {
     this.#capacity = capacity;
     this.#current = new IdTable(capacity);
@@ -49,7 +48,8 @@ class IdTable {
   size = 0;
 
   constructor(capacity: number) {
-    const count = capacity * SLOTS_PER_ID;
+    // A power of two, so that the mask reaches every slot.
+    const count = 2 ** Math.ceil(Math.log2(capacity * SLOTS_PER_ID));
     this.#slots = new Uint32Array(count * WORDS);
     this.#mask = count - 1;
   }
@@ -80,10 +80,14 @@ class IdTable {
     }
   }
 
+  /** After each word the high bits come down: else ids that differ in those alone would share few slots. */
   #firstSlot(words: Uint32Array): number {
-    let sum = 0;
-    for (let index = 0; index < WORDS; index += 1) sum += Math.imul(words[index] ?? 0, (this.#seeds[index] ?? 0) | 1);
-    return (sum ^ (sum >>> 15)) & this.#mask;
+    let mixed = 0;
+    for (let index = 0; index < WORDS; index += 1) {
+      mixed = Math.imul(mixed ^ (words[index] ?? 0), (this.#seeds[index] ?? 0) | 1);
+      mixed ^= mixed >>> 15;
+    }
+    return mixed & this.#mask;
   }
 
   #holds(words: Uint32Array, at: number): boolean {
@@ -92,11 +96,11 @@ class IdTable {
   }
 }
 
-/** The digits of a UUID, which is what Threat Bus gives; of any other id a hash. The first word is never 0. */
+/** The digits of a UUID, which is what Threat Bus gives; of any other id a hash. The first word is not 0. */
 function wordsOf(id: string): Uint32Array {
   const words = UUID.test(id) ? uuidWords(id) : hashWords(id);
-  words[0] = (words[0] ?? 0) | 1;
-  return words;
+  // All bits of a UUID count: those of one clock differ in the last bit of the first word alone.
+  return words[0] === 0 ? hashWords(id) : words;
 }
 
 function uuidWords(id: string): Uint32Array {
@@ -110,5 +114,7 @@ function uuidWords(id: string): Uint32Array {
 
 function hashWords(id: string): Uint32Array {
   const digest = hash("sha256", id, "buffer");
-  return Uint32Array.from({ length: WORDS }, (_, index) => digest.readUInt32LE(4 * index));
+  const words = Uint32Array.from({ length: WORDS }, (_, index) => digest.readUInt32LE(4 * index));
+  words[0] = (words[0] ?? 0) | 1;
+  return words;
 }

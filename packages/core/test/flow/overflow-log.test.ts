@@ -68,6 +68,27 @@ test("a full queue gets everything from the log, in order, and goes live again",
   assert.deepEqual([log.reads, lost, queue.dropped], [reads, [], 0]);
 });
 
+test("what comes again from before the subscription brings nothing else a second time, whether or not there is room", async () => {
+  const log = new SlowLog();
+  const old = numbered(100);
+  await writerOf(log).enter(old);
+  const { queue, lost, publish } = await stage({}, undefined, log);
+  await publish(...numbered(3, 101));
+  // As a broker does with what the last process had not confirmed.
+  for (const message of old.slice(10, 12)) queue.offer(message);
+  assert.deepEqual(await take(queue, 4), [101, 102, 103, 11]);
+  await publish(...numbered(20, 104));
+  for (const message of old.slice(20, 22)) queue.offer(message);
+  assert.deepEqual(await take(queue, 20), range(20, 104));
+  await settle();
+  assert.deepEqual([queue.size, queue.isBehind], [0, false]);
+  assert.deepEqual(lost, [
+    ["overflow", 1],
+    ["overflow", 1],
+    ["overflow", 1],
+  ]);
+});
+
 test("under any speeds and pauses a reader gets every message once and in order, whatever the size of its queue", async () => {
   const step = fc.oneof(
     fc.record({ publish: fc.integer({ min: 1, max: 40 }) }),

@@ -40,9 +40,8 @@ test("ids that differ in one digit or letter are different ones, whatever they l
     uuid.toUpperCase().replace("0", "A"),
     "ffffffff-ffff-ffff-ffff-ffffffffffff",
   ];
-  // The last bit of the first eight digits is not kept.
   const digits = [...uuid].flatMap((at, index) =>
-    at === "-" ? [] : [`${uuid.slice(0, index)}2${uuid.slice(index + 1)}`],
+    at === "-" ? [] : [`${uuid.slice(0, index)}1${uuid.slice(index + 1)}`],
   );
   for (const id of [uuid, ...others, ...digits]) assert.ok(ids.add(id), id);
   for (const id of [uuid, ...others, ...digits]) assert.ok(!ids.add(id), id);
@@ -54,4 +53,36 @@ test("a quarter of a million ids, and none is mistaken for another", () => {
   for (const id of some) assert.ok(ids.add(id));
   for (const id of some) assert.ok(ids.has(id));
   for (let count = 0; count < 262_144; count += 1) assert.ok(!ids.has(randomUUID()));
+});
+
+test("UUIDs of a clock, one tick after the other, are different ones", () => {
+  const ids = new RecentIds(1_024);
+  const some = Array.from({ length: 1_000 }, (_, tick) => {
+    const low = (0x6ba7b810 + tick).toString(16);
+    return `${low}-9dad-11d1-80b4-00c04fd430c8`;
+  });
+  for (const id of some) assert.ok(ids.add(id), id);
+});
+
+test("any number of ids can be the last ones", () => {
+  for (const capacity of [1, 3, 5, 100]) {
+    const ids = new RecentIds(capacity);
+    const some = Array.from({ length: 4 * capacity }, () => randomUUID());
+    for (const id of some) assert.ok(ids.add(id));
+    for (const id of some.slice(-capacity)) assert.ok(ids.has(id), `one of the last ${capacity}`);
+  }
+});
+
+test("ids that somebody has chosen to look alike are found as quickly as others", () => {
+  // In the five highest bits of each word.
+  const hex = (value: number) => ((value & 31) << 3).toString(16).padStart(2, "0");
+  const alike = Array.from({ length: 200_000 }, (_, number) => {
+    const [a, b, c, d] = [15, 10, 5, 0].map((shift) => hex(number >> shift));
+    return `${a}000001-${b}00-0000-${c}00-0000${d}000000`;
+  });
+  const ids = new RecentIds();
+  const began = performance.now();
+  for (const id of alike) assert.ok(ids.add(id), id);
+  // A fraction of a second; were they to share slots, each would be looked for behind thousands of others.
+  assert.ok(performance.now() - began < 5_000);
 });

@@ -9,8 +9,10 @@ import { bindHost, type HttpOptions } from "./options.ts";
 const MAX_CONNECTIONS = 200;
 /** Nothing here takes a body. */
 const BODY_LIMIT = 1_024;
-/** Milliseconds in which a request has to be there. */
+/** Milliseconds in which a request has to be there ... */
 const REQUEST_TIMEOUT = 10_000;
+/** ... and in which something has to move before and during an answer: who never reads one would keep the connection. */
+const IDLE_TIMEOUT = 5_000;
 
 /**
  * `GET /health` (200, or 503 when a part fails) and `GET /metrics` (Prometheus text). It answers until `stop`: how
@@ -44,7 +46,12 @@ export class HttpPlugin implements AppPlugin<HttpOptions> {
 async function createServer({ health, metrics }: AppContext<HttpOptions>): Promise<FastifyInstance> {
   // Only here: a bus without this plugin does not pay for loading it.
   const { fastify } = await import("fastify");
-  const server = fastify({ bodyLimit: BODY_LIMIT, requestTimeout: REQUEST_TIMEOUT, forceCloseConnections: true });
+  const server = fastify({
+    bodyLimit: BODY_LIMIT,
+    requestTimeout: REQUEST_TIMEOUT,
+    connectionTimeout: IDLE_TIMEOUT,
+    forceCloseConnections: true,
+  });
   server.server.maxConnections = MAX_CONNECTIONS;
   server.get("/health", (_, reply) => {
     const answer = healthAnswer(health());

@@ -133,6 +133,17 @@ test("connections that say nothing are bounded, and do not keep the plugin from 
   await eventually("the rest to be closed", () => sockets.every(({ closed }) => closed));
 });
 
+test("a client that never reads what it asks for is cut off", async (t) => {
+  const { url } = await start(t);
+  const deaf = open(t, url).pause();
+  let isOver = false;
+  deaf.on("error", () => (isOver = true)).on("close", () => (isOver = true));
+  // More than the network takes, so that its end is noticed without reading.
+  deaf.write("GET /metrics HTTP/1.1\r\nhost: bus\r\n\r\n".repeat(500_000));
+  await eventually("the end of its connection", () => isOver);
+  assert.equal((await fetch(`${url}/health`)).status, 200);
+});
+
 test("a port in use, and a host that is none, are errors that name the setting", async (t) => {
   const server = createServer().listen(0, "127.0.0.1");
   t.after(() => server.close());
