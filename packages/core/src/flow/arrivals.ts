@@ -5,26 +5,32 @@ import { RecentIds } from "./recent-ids.ts";
 /** Enters what a backbone has brought into the log. */
 export type EnterArrived = (backbone: string, messages: readonly Message[]) => Promise<void>;
 
+/** Hears of messages that were left out, as they had come before. */
+export type Repeated = (backbone: string, count: number) => void;
+
 /**
  * Lets each message in once that backbones bring to this process, whichever of them brings it first (architecture: promise
  * 5). One is known when it is as safe as the log promises, and not before: until then no broker may forget it.
  */
 export class Arrivals {
   readonly #enter: EnterArrived;
+  readonly #repeated: Repeated;
   readonly #ids: RecentIds;
 
-  constructor(enter: EnterArrived, ids = new RecentIds()) {
+  constructor(enter: EnterArrived, repeated: Repeated, ids = new RecentIds()) {
     this.#enter = enter;
+    this.#repeated = repeated;
     this.#ids = ids;
   }
 
   /** @returns those that are to be delivered */
   async accept(backbone: string, messages: readonly Message[]): Promise<readonly Message[]> {
     const unknown = messages.filter(({ id }) => !this.#ids.has(id));
-    if (unknown.length === 0) return unknown;
-    await this.#enter(backbone, unknown);
+    if (unknown.length > 0) await this.#enter(backbone, unknown);
     // Another backbone may have brought some meanwhile.
-    return unknown.filter(({ id }) => this.#ids.add(id));
+    const fresh = unknown.filter(({ id }) => this.#ids.add(id));
+    if (fresh.length < messages.length) this.#repeated(backbone, messages.length - fresh.length);
+    return fresh;
   }
 
   /** What a backbone inside this process takes from the inq, beside others: without what they have brought already. */

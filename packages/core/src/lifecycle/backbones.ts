@@ -8,6 +8,7 @@ import { Arrivals, type EnterArrived } from "../flow/arrivals.ts";
 import type { Handover } from "../flow/handover.ts";
 import { InqSplit } from "../flow/inq-split.ts";
 import type { JoinableQueue } from "../flow/joinable-queue.ts";
+import { counter } from "../observe/metrics.ts";
 
 export type ConfiguredBackbone = ConfiguredPlugin<BackbonePluginDefinition>;
 
@@ -49,8 +50,11 @@ export class Backbones {
   constructor(options: BackbonesOptions, running: Map<string, BackbonePlugin>) {
     this.#options = options;
     this.#running = running;
-    const { configured, inq, enter } = options;
-    if (mayRepeat(configured)) this.#arrivals = new Arrivals(enter);
+    const { configured, inq, enter, metrics } = options;
+    if (mayRepeat(configured)) {
+      const repeated = counter(metrics, "threatbus_messages_repeated_total");
+      this.#arrivals = new Arrivals(enter, (backbone, count) => repeated.inc({ backbone }, count));
+    }
     if (configured.length > 1) this.#split = new InqSplit(inq, configured.length, options);
   }
 

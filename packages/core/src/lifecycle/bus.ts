@@ -273,8 +273,9 @@ export class ThreatBus {
   }
 
   #offerMetrics(): void {
-    // There from the start, so that a first restart is seen as a change.
+    // There from the start, so that a first one is seen as a change.
     counter(this.#metrics, "threatbus_worker_restarts_total");
+    counter(this.#metrics, "threatbus_messages_repeated_total");
     gauge(this.#metrics, "threatbus_outbox_messages", (metric) => metric.set(this.#flow?.handover?.unfinished ?? 0));
     gauge(this.#metrics, "threatbus_inq_messages", (metric) => metric.set(this.#inq.size));
     gauge(this.#metrics, "threatbus_subscriptions", (metric) => metric.set(this.#subscriptions.size));

@@ -25,6 +25,11 @@ export const METRICS = {
     help: "Messages that were not accepted or not delivered, by component and reason.",
     labels: ["component", "reason"],
   },
+  threatbus_messages_repeated_total: {
+    type: "counter",
+    help: "Messages that a backbone brought and that had come before, by their ids; they are delivered once.",
+    labels: ["backbone"],
+  },
   threatbus_subscriptions: { type: "gauge", help: "Subscriptions that are open now.", labels: [] },
   threatbus_inq_messages: { type: "gauge", help: "Messages that wait in the inq.", labels: [] },
   threatbus_outq_messages: { type: "gauge", help: "Messages that wait in all outqs together.", labels: [] },

@@ -8,10 +8,15 @@ import { factory, indicator, settle } from "../messages.ts";
 
 const { stix } = indicator();
 const message = (id: string): Message => factory.stix(stix, id);
+const repeated: (readonly [backbone: string, count: number])[] = [];
 const idsOf = (messages: readonly Message[]): string[] => messages.map(({ id }) => id);
 
 function arrivals(enter: (ids: readonly string[]) => Promise<void> = async () => undefined): Arrivals {
-  return new Arrivals(async (_, messages) => enter(idsOf(messages)), new RecentIds(64));
+  return new Arrivals(
+    async (_, messages) => enter(idsOf(messages)),
+    (...left) => repeated.push(left),
+    new RecentIds(64),
+  );
 }
 
 test("each message comes in once, from whatever backbone and within one batch", async () => {
@@ -20,6 +25,11 @@ test("each message comes in once, from whatever backbone and within one batch", 
   assert.deepEqual(idsOf(await arriving.accept("a", ["1", "2", "2"].map(message))), ["1", "2"]);
   assert.deepEqual(idsOf(await arriving.accept("b", ["2", "3", "1"].map(message))), ["3"]);
   assert.deepEqual(await arriving.accept("a", [message("3")]), []);
+  assert.deepEqual(repeated.splice(0), [
+    ["a", 1],
+    ["b", 2],
+    ["a", 1],
+  ]);
   assert.deepEqual(entered, ["1", "2", "2", "3"], "the log is not asked about what has come before");
 });
 
