@@ -13,8 +13,8 @@ import { spec } from "node:test/reporters";
 
 const PLACES = ["packages/*", "plugins/*/*", "apps/*", "."];
 /** Most of them wait for programs now and then, so that there may be more than processors. */
-const CONCURRENCY = 5;
-/** These take a minute or more: they come first, so that none of them is left alone at the end. */
+const CONCURRENCY = 4;
+/** These take a minute or so: none of them is to be left alone at the end, and not all are to run at the same time. */
 const LONG = [
   "packages/store/test/long.test.ts",
   "test/e2e/cluster-rabbitmq.test.ts",
@@ -27,6 +27,9 @@ const LONG = [
   "test/e2e/kill.test.ts",
   "test/package/pack.test.ts",
 ];
+
+/** The part of the run over which the long ones are spread. */
+const SPREAD = 0.7;
 
 const root = join(import.meta.dirname, "..");
 process.chdir(root);
@@ -44,5 +47,8 @@ tests.compose(new spec()).pipe(process.stdout);
 function inOrder(found: readonly string[]): readonly string[] {
   const gone = LONG.filter((file) => !found.includes(file));
   if (gone.length > 0) throw new Error(`no such test: ${gone.join(", ")}`);
-  return [...LONG, ...found.toSorted().filter((file) => !LONG.includes(file))];
+  const files = found.toSorted().filter((file) => !LONG.includes(file));
+  const distance = Math.floor((files.length * SPREAD) / LONG.length);
+  for (const [index, file] of LONG.entries()) files.splice(index * (distance + 1), 0, file);
+  return files;
 }

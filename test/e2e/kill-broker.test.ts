@@ -1,6 +1,6 @@
 /**
  * kill -9 of a bus with a broker, at random moments under load, also while the broker has messages that it has not
- * confirmed. THREATBUS_BROKER_KILLS sets how often (default 20).
+ * confirmed. THREATBUS_BROKER_KILLS sets how often (default 10).
  */
 import assert from "node:assert/strict";
 import { join } from "node:path";
@@ -14,7 +14,7 @@ import { logOf, startBus, stopCleanly } from "./support/bus.ts";
 import { assertNothingMissing, Collector } from "./support/collector.ts";
 import { accepted, NUMBERED, numberIn, order, readLog, untilAccepted } from "./support/numbered.ts";
 
-const KILLS = Number(process.env.THREATBUS_BROKER_KILLS ?? 20);
+const KILLS = Number(process.env.THREATBUS_BROKER_KILLS ?? 10);
 /** Numbers of one life of the bus. */
 const LIFE = 1_000_000;
 const REMOTE = new URL("support/remote-backbone.ts", import.meta.url).pathname;

@@ -20,6 +20,8 @@ export interface HttpServer {
 
 /** Connections at once. More are closed: they would take the files that the connector needs itself. */
 const MAX_CONNECTIONS = 200;
+/** Milliseconds in which something has to move before and during an answer: who never reads one would keep the connection. */
+const IDLE_TIMEOUT = 5_000;
 
 /**
  * `GET /health` (200, or 503 when a part fails) and `GET /metrics` (Prometheus text).
@@ -27,7 +29,12 @@ const MAX_CONNECTIONS = 200;
  */
 export async function startHttp(parts: HttpParts): Promise<HttpServer> {
   const { host, port, health, metrics } = parts;
-  const server = fastify({ bodyLimit: 1_024, requestTimeout: 10_000, forceCloseConnections: true });
+  const server = fastify({
+    bodyLimit: 1_024,
+    requestTimeout: 10_000,
+    connectionTimeout: IDLE_TIMEOUT,
+    forceCloseConnections: true,
+  });
   server.server.maxConnections = MAX_CONNECTIONS;
   server.get("/health", (_, reply) => {
     const report = health.report();

@@ -38,6 +38,17 @@ for (const host of ["127.0.0.1", "localhost"]) {
   });
 }
 
+test("a client that never reads what it asks for is cut off", async (t) => {
+  const { server } = await start(t);
+  const deaf = open(t, server.url).pause();
+  let isOver = false;
+  deaf.on("error", () => (isOver = true)).on("close", () => (isOver = true));
+  // More than the network takes, so that its end is noticed without reading.
+  deaf.write("GET /metrics HTTP/1.1\r\nhost: bus\r\n\r\n".repeat(500_000));
+  await eventually("the end of its connection", () => isOver);
+  assert.equal((await fetch(`${server.url}/health`)).status, 200);
+});
+
 test("what is no request of ours is answered without harm", async (t) => {
   const { server, health } = await start(t);
   const status = async (path: string, init?: RequestInit) => (await fetch(`${server.url}${path}`, init)).status;

@@ -16,7 +16,7 @@ import {
 import { indicator } from "./flow.ts";
 
 /** Messages of each publisher at a time. */
-const COUNT = 1_000;
+const COUNT = 500;
 
 export function clusterTests(site: Site | Missing): void {
   const { name } = site;

@@ -7,7 +7,8 @@ import { series } from "./flow.ts";
 import { startInstance } from "./instance.ts";
 import type { BackboneTarget } from "./target.ts";
 
-const COUNT = 20_000;
+/** Several times what the slow queue holds. */
+const COUNT = 8_000;
 
 /** How long the backbone may wait for the slow queue, and whether that queue then loses messages. */
 const SLOW = {
