@@ -62,7 +62,7 @@ async function make(environment: Environment, interpreter: Interpreter, say: (li
   say(`made ${folder}`);
 }
 
-/** Installs with pip, which compiles nothing: most of it is never used. A registry that fails is asked again, three times in all. */
+/** Installs with pip, and compiles nothing: most is never used. A registry that fails is asked again, three times in all. */
 async function pip(environment: Environment, args: readonly string[], say: (line: string) => void): Promise<void> {
   const quiet = ["--quiet", "--no-input", "--disable-pip-version-check", "--no-deps", "--no-compile", "--retries", "2"];
   for (let attempt = 1; ; attempt++) {

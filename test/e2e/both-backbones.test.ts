@@ -60,9 +60,10 @@ const COUNT = 400;
 async function crash(site: Site, flows: readonly Flow[]): Promise<void> {
   const publish = () => Promise.all(flows.map((flow) => flow.publish(COUNT)));
   const [end] = Object.values(site.crashes);
-  const restart = await end?.();
+  assert.ok(end);
+  const restart = await end();
   await publish();
-  await Promise.all([restart?.(), publish()]);
+  await Promise.all([restart(), publish()]);
   await publish();
 }
 
