@@ -89,7 +89,7 @@ export class Link {
   #feed: Feed | undefined;
   #p2pTopic: string | undefined;
   #connected = false;
-  /** Whether the last heartbeat or subscription got through. */
+  /** The bus had the subscription when it was asked last: what is left of one before may still connect, and is not live. */
   #reachable = false;
   #lastGood = new Date();
   #pendingGap: (Omit<Gap, "until" | "snapshotSeconds"> & { readonly snapshotSeconds: number }) | undefined;
@@ -214,10 +214,11 @@ export class Link {
       try {
         // Aborting the wait, not the request: the requests of other subscriptions share the connection.
         const beat = management.heartbeat(p2pTopic, { timeout: timeouts.request, signal: this.#context.ended });
-        if (!(await abortable(beat, signal))) return;
+        const isKnown = await abortable(beat, signal);
+        this.#reachable = isKnown;
+        if (!isKnown) return;
         failures = 0;
         if (this.#connected) this.#tears = 0;
-        this.#reachable = true;
         this.#refreshState();
       } catch (error) {
         signal.throwIfAborted();

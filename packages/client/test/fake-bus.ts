@@ -190,6 +190,7 @@ export class FakeBus {
     this.#xpub = this.#newXpub();
     for (const one of this.subscriptions.values()) one.sender = this.#xpub.sender(one.p2pTopic);
     await broken.close();
+    this.prefixes.clear();
     await this.#xpub.bind({ host: HOST, port: this.#ports.pub });
   }
 

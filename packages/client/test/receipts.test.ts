@@ -92,6 +92,30 @@ test("a bus that has forgotten the subscription for receipts tells them on a new
   assert.notEqual(bus.receiptRequests.at(-1)?.topic, old);
 });
 
+test(
+  "what is left of the subscription for receipts connects again while a new one is asked for",
+  TIMEOUT,
+  async (t) => {
+    const bus = await startBus(t);
+    const app = client(t, bus);
+    await app.publishAccepted([indicator(1)]);
+    bus.givingReceipts = false;
+    const publishing = app.publishAccepted([indicator(2)]);
+    await bus.until(() => bus.receiptRequests.length === 2);
+    const old = bus.receiptRequests.at(-1)?.topic ?? "";
+    const asked = bus.count("subscribe");
+    bus.misbehave = ({ action }) => (action === "subscribe" ? { status: "error" } : undefined);
+    bus.forget(old);
+    await bus.until(() => bus.count("subscribe") > asked);
+    await bus.breakConnections();
+    await bus.until(() => bus.prefixes.has(old));
+    bus.givingReceipts = true;
+    bus.misbehave = () => undefined;
+    assert.equal(await publishing, 1);
+    assert.notEqual(bus.receiptRequests.at(-1)?.topic, old);
+  },
+);
+
 test("a restart of the bus in between loses nothing", TIMEOUT, async (t) => {
   const old = await startBus(t);
   old.givingReceipts = false;

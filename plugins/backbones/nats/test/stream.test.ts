@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { DiscardPolicy } from "@nats-io/jetstream";
+import { type ConsumerInfo, DiscardPolicy } from "@nats-io/jetstream";
 import { nanos } from "@nats-io/transport-node";
 import { createMessageFactory, type Message } from "@threatbus/core";
 import { eventually, indicatorOfSize, numberedIndicator } from "@threatbus/testkit";
@@ -47,8 +47,14 @@ test("what the stream gave up while an instance was away is counted once", { ski
   const sender = await start(t, { ...settings, instance: "sender" });
   await sender.record("threatbus");
   const away = await start(t, { ...settings, instance: "away" });
-  await away.record("");
+  const before = await away.record("");
+  await sender.inq.putMany(series(1));
+  await eventually("what comes before", () => before.count === 1);
   await away.plugin.stop();
+  // The server may not have heard of it yet, and would send to nobody what is then gone.
+  const { jsm } = await other(t, { servers: server.url });
+  const isGone = ({ num_waiting, num_ack_pending }: ConsumerInfo) => num_waiting + num_ack_pending === 0;
+  await eventually("it to be gone", async () => isGone(await jsm.consumers.info("THREATBUS", "away")));
   const factory = createMessageFactory("a");
   const messages = Array.from({ length: 40 }, () => factory.stix(indicatorOfSize(50_000)));
   await sender.inq.putMany(messages);
@@ -58,6 +64,12 @@ test("what the stream gave up while an instance was away is counted once", { ski
   await eventually("what is left", () => queue.ids.at(-1) === messages.at(-1)?.id);
   assert.ok(queue.count < messages.length, "the stream was too small for all");
   assert.equal((await back.dropped("gone_from_stream")) + queue.count, messages.length);
+
+  const late = await start(t, { ...settings, instance: "late" });
+  const first = await late.record("");
+  await sender.inq.putMany(series(1));
+  await eventually("what comes after it has begun", () => first.count === 1);
+  assert.equal(await late.dropped("gone_from_stream"), 0, "what was there before was not meant for it");
 });
 
 test("a stream that refuses when it is full: publishing waits, says so, and goes on", { skip }, async (t) => {
