@@ -27,6 +27,9 @@ export class Management {
     const reply = await this.#call(request, decodeSubscribeReply, options);
     if (reply.status === "success") return reply;
     const reason = reply.message ?? "no reason given";
+    if (reply.code === "TB_UNAVAILABLE") {
+      throw new ClientError("BUS_UNREACHABLE", `the bus at ${this.#where} takes no subscription now: ${reason}`);
+    }
     const message = `${this.#where} refused the subscription (${reply.status}): ${reason}`;
     throw new ClientError("REQUEST_REFUSED", message, { refusal: reply.code });
   }

@@ -195,6 +195,16 @@ test("what cannot be read is counted by reason and reported, and the rest goes o
   assert.equal(subscription.stats.undecodableByReason.topic, 2);
 });
 
+test("a bus that is shutting down is asked again until the next one is there", TIMEOUT, async (t) => {
+  const bus = await FakeBus.start(t);
+  bus.misbehave = () => ({ status: "error", message: "shutting down", code: "TB_UNAVAILABLE" });
+  const subscription = client(t, bus).subscribe("stix2");
+  await bus.until(() => bus.count("subscribe") === 2);
+  assert.equal(subscription.state, "connecting");
+  bus.misbehave = () => undefined;
+  await subscription.ready();
+});
+
 test("a refused subscription, a wrong peer and an absent bus reject with code and hint", TIMEOUT, async (t) => {
   const bus = await FakeBus.start(t);
   bus.misbehave = () => ({ status: "error", message: "no such filter" });

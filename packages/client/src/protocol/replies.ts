@@ -30,7 +30,7 @@ export const failureReplySchema = z.object({
   status: z.enum(["error", "unknown request"]),
   /** The reason; old servers give none. */
   message: z.string().optional().catch(undefined),
-  /** "TB_NO_LOG": there is no durable log to begin in. */
+  /** "TB_NO_LOG": there is no durable log to begin in. "TB_UNAVAILABLE": the same request may succeed soon. */
   code: z.string().max(64).optional().catch(undefined),
 });
 export type FailureReply = z.infer<typeof failureReplySchema>;

@@ -1,7 +1,7 @@
 import { type Logger, messageOf, ThreatBusError } from "@threatbus/core";
 import type { Metrics } from "./metrics.ts";
 import { encodeReply, type ManagementRequest, type Reply, readRequest, type SubscribeRequest } from "./requests.ts";
-import { RefusedError, type Subscriptions } from "./subscriptions.ts";
+import { RefusedError, type Subscriptions, UnavailableError } from "./subscriptions.ts";
 import { TIMED_OUT, withTimeLimit } from "./time-limit.ts";
 
 const REPLY_LIMIT = 5_000;
@@ -50,6 +50,9 @@ export class Management {
       if (request.action === "subscribe") return await this.#subscribe(request);
       return await this.#known(request.action, request.topic);
     } catch (error) {
+      if (error instanceof UnavailableError) {
+        return { status: "error", message: error.message, code: "TB_UNAVAILABLE" };
+      }
       if (error instanceof RefusedError) return { status: "error", message: error.message };
       if (error instanceof ThreatBusError && error.code === "TB_NO_LOG") {
         return { status: "error", message: `${error.message}. ${error.hint}`, code: error.code };
@@ -61,7 +64,7 @@ export class Management {
 
   async #subscribe(request: SubscribeRequest): Promise<Reply> {
     const { subscriptions, ports, logger } = this.#parts;
-    if (this.#stopping) throw new RefusedError("shutting down");
+    if (this.#stopping) throw new UnavailableError("shutting down");
     const adding = subscriptions.add(request);
     const subscription = await withTimeLimit(adding, this.#replyLimit);
     if (subscription === TIMED_OUT) {
@@ -70,7 +73,7 @@ export class Management {
         (late) => subscriptions.end(late, "abandoned"),
         (error: unknown) => logger.error({ error: messageOf(error) }, "a late subscription failed"),
       );
-      throw new RefusedError("the backbone does not answer");
+      throw new UnavailableError("the backbone does not answer");
     }
     logger.info({ subscription: subscription.name, topics: shortened(request.topics) }, "app subscribed");
     const reply = { topic: subscription.topic, pub_port: ports.pub, sub_port: ports.sub, status: "success" } as const;

@@ -42,8 +42,8 @@ export interface Reply {
   readonly receipts?: true;
   /** Why it failed, for a person. */
   readonly message?: string;
-  /** Why it failed, for a program; only where `from` was asked for. */
-  readonly code?: "TB_NO_LOG";
+  /** Why it failed, for a program: `from` was asked for and there is no log, or the same request may succeed soon. */
+  readonly code?: "TB_NO_LOG" | "TB_UNAVAILABLE";
 }
 
 export type ReadRequest =

@@ -32,7 +32,12 @@ interface EndFields {
 
 /** A subscription was refused; the message is for the app. */
 export class RefusedError extends Error {
-  override readonly name = "RefusedError";
+  override readonly name: string = "RefusedError";
+}
+
+/** A subscription was refused for now: the same request may succeed soon. */
+export class UnavailableError extends RefusedError {
+  override readonly name = "UnavailableError";
 }
 
 export interface SubscriptionsParts {
@@ -68,11 +73,11 @@ export class Subscriptions {
 
   /**
    * Makes a subscription with a new p2p topic. Nothing is left behind when it fails.
-   * @throws RefusedError when there are too many, or when the plugin is stopping; ThreatBusError TB_NO_LOG.
+   * @throws RefusedError when there are too many, UnavailableError when the plugin is stopping; ThreatBusError TB_NO_LOG.
    */
   async add(request: SubscribeRequest): Promise<Subscription> {
     const { config } = this.#parts.context;
-    if (this.#closed) throw new RefusedError("shutting down");
+    if (this.#closed) throw new UnavailableError("shutting down");
     if (this.#byTopic.size + this.#adding >= config.max_subscriptions) throw new RefusedError("too many subscriptions");
     this.#adding += 1;
     try {
@@ -137,7 +142,7 @@ export class Subscriptions {
     const { context } = this.#parts;
     try {
       const snapshotId = await context.subscribe(request.topics, outq, request.snapshotSeconds, request.from);
-      if (this.#closed) throw new RefusedError("shutting down");
+      if (this.#closed) throw new UnavailableError("shutting down");
       return snapshotId;
     } catch (error) {
       await this.#giveBack(outq);

@@ -119,7 +119,7 @@ test("after stopIntake nothing new is taken, and what is queued still goes out",
   await until("the message before", () => harness.received.length === 1);
   await harness.plugin.stopIntake();
   const reply = await manager.ask({ action: "subscribe", topic: "stix2" });
-  assert.deepEqual(reply, { status: "error", message: "shutting down" });
+  assert.deepEqual(reply, { status: "error", message: "shutting down", code: "TB_UNAVAILABLE" });
   assert.equal(await manager.status("heartbeat", topic), "success");
   for (let count = 0; count < 1_000; count += 1) harness.deliver(stixMessage(indicatorJson()));
   const app = new Listener(t, harness, topic);
@@ -156,7 +156,11 @@ test("an app is answered even while the backbone hangs, and a late subscription 
     replyLimit: 1,
   });
   const reply = await management.answer([Buffer.from('{"action":"subscribe","topic":"stix2"}')]);
-  assert.deepEqual(JSON.parse(reply.toString()), { status: "error", message: "the backbone does not answer" });
+  assert.deepEqual(JSON.parse(reply.toString()), {
+    status: "error",
+    message: "the backbone does not answer",
+    code: "TB_UNAVAILABLE",
+  });
   late.resolve({} as Subscription);
   await until("the end of the late subscription", () => ended.length === 1);
   assert.deepEqual(ended, ["abandoned"]);
