@@ -26,7 +26,7 @@ const nats = noNats === undefined ? natsSite([await natsForTest({ after })]) : {
 const both = "missing" in rabbitmqOf ? rabbitmqOf : nats;
 
 /** Waits until each publisher has had so many more accepted. */
-async function more(flows: readonly Flow[], count = 200): Promise<void> {
+async function more(flows: readonly Flow[], count = 100): Promise<void> {
   const goals = flows.map(({ confirmed }) => confirmed + count);
   await eventually("messages to be accepted", () =>
     flows.every(({ confirmed }, index) => confirmed >= (goals[index] ?? 0)) ? true : undefined,
@@ -54,7 +54,7 @@ function assertOnce(collectors: readonly Collector[], flows: readonly Flow[]): v
 }
 
 /** Messages of each publisher at a time. */
-const COUNT = 400;
+const COUNT = 200;
 
 /** Ends it, and brings it back, while messages flow. */
 async function crash(site: Site, flows: readonly Flow[]): Promise<void> {
@@ -102,7 +102,10 @@ siteTest(
 siteTest(both, "a site moves from RabbitMQ to NATS, instance by instance, while messages flow", async (t) => {
   const [from, to] = [rabbitmqOf as Site, nats as Site];
   const { instances, collectors, flows } = await pair(t, ["moving-1", "moving-2"], (name) => from.backbones(name));
-  for (const flow of flows) flow.begin();
+  for (const flow of flows) {
+    flow.pause = 50;
+    flow.begin();
+  }
   await more(flows);
   const steps = [
     (name: string) => ({ ...from.backbones(name), ...to.backbones(name) }),

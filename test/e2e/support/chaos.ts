@@ -22,7 +22,7 @@ import { MemoryWatch } from "./memory.ts";
 /** How long each trouble lasts in the long form; 0: as long as it takes for messages to be published meanwhile. */
 const SECONDS = Number(process.env.THREATBUS_CHAOS_SECONDS ?? 0);
 /** Messages that are accepted during each trouble, at least, from each publisher. */
-const MEANWHILE = 300;
+const MEANWHILE = SECONDS > 0 ? 300 : 100;
 /** Milliseconds between two batches of a publisher: in the short form messages have to flow, and that is all. */
 const PAUSE = SECONDS > 0 ? 20 : 100;
 /** Bytes of a message, more or less: what waits during a cut is to be seen in the memory. */
