@@ -30,25 +30,32 @@ const LONG = [
 
 /** The part of the run over which the long ones are spread. */
 const SPREAD = 0.7;
+/** Milliseconds after which one test, and all of them, hang. Those that are named may be as long as they like. */
+const PATIENCE = { one: 480_000, all: 1_200_000 };
 
 const root = join(import.meta.dirname, "..");
 process.chdir(root);
 process.env.NODE_COMPILE_CACHE ??= join(root, "build/compile-cache");
 
 const named = process.argv.slice(2);
-const files = named.length > 0 ? named : inOrder(PLACES.flatMap((place) => globSync(join(place, "test/**/*.test.ts"))));
-const tests = run({ files: files.map((file) => resolve(file)), concurrency: CONCURRENCY });
+const limits = named.length > 0 ? {} : { timeout: PATIENCE.one, signal: AbortSignal.timeout(PATIENCE.all) };
+const files = named.length > 0 ? named : all();
+const tests = run({ files: files.map((file) => resolve(file)), concurrency: CONCURRENCY, ...limits });
 tests.on("test:summary", ({ success }) => {
   if (!success) process.exitCode = 1;
 });
 tests.compose(new spec()).pipe(process.stdout);
 
-/** @throws Error when a file of the list is not there any more */
-function inOrder(found: readonly string[]): readonly string[] {
-  const gone = LONG.filter((file) => !found.includes(file));
+/** Those of all places side by side, as some mostly work and some mostly wait. @throws Error when one of the long is not there any more */
+function all(): readonly string[] {
+  const groups = PLACES.map((place) => globSync(join(place, "test/**/*.test.ts")));
+  const gone = LONG.filter((file) => !groups.flat().includes(file));
   if (gone.length > 0) throw new Error(`no such test: ${gone.join(", ")}`);
-  const files = found.toSorted().filter((file) => !LONG.includes(file));
-  const distance = Math.floor((files.length * SPREAD) / LONG.length);
-  for (const [index, file] of LONG.entries()) files.splice(index * (distance + 1), 0, file);
-  return files;
+  const others = groups.flatMap((group) => placed(group.filter((file) => !LONG.includes(file)).toSorted(), 1));
+  return [...placed(LONG, SPREAD), ...others].sort((a, b) => a.at - b.at).map(({ file }) => file);
+}
+
+/** @param end where in the run the last of them begins, as a part of it */
+function placed(group: readonly string[], end: number): { readonly file: string; readonly at: number }[] {
+  return group.map((file, index) => ({ file, at: (index / group.length) * end }));
 }

@@ -2,9 +2,11 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Invocation } from "./engine/engine.ts";
 import type { MatchNode } from "./node.ts";
 
+type Node = Pick<MatchNode, "stream" | "doubt" | "check">;
+
 /** How a node shows that it is still the one that a program was started with. */
 export interface HeartbeatParts {
-  readonly node: MatchNode;
+  readonly node: Node;
   /** Prints a line now and then while the node lives. undefined: the node is asked instead. */
   readonly heartbeat: Invocation | undefined;
   /** Milliseconds without a line, or between two questions. */
@@ -18,8 +20,8 @@ export interface HeartbeatParts {
  */
 export async function nodeLost(parts: HeartbeatParts, signal: AbortSignal): Promise<void> {
   const { node, heartbeat, silence } = parts;
-  if (heartbeat !== undefined && (await heartStopped(node, heartbeat, silence, signal))) return;
   do {
+    if (heartbeat !== undefined && (await heartStopped(node, heartbeat, silence, signal))) return;
     await sleep(silence, undefined, { signal });
     node.doubt();
   } while (await node.check(signal));
@@ -27,13 +29,14 @@ export async function nodeLost(parts: HeartbeatParts, signal: AbortSignal): Prom
 
 /**
  * What listens is connected to the node in the same way, and falls silent with it, also when another one takes its place.
- * @returns whether it was heard at all
+ * @returns whether it was heard at all; what never was tells nothing
  */
-async function heartStopped(node: MatchNode, heartbeat: Invocation, silence: number, signal: AbortSignal) {
+async function heartStopped(node: Node, heartbeat: Invocation, silence: number, signal: AbortSignal): Promise<boolean> {
   const silent = new AbortController();
-  let timer: NodeJS.Timeout | undefined;
+  const timer = setTimeout(() => silent.abort(), silence);
+  let isHeard = false;
   const onLine = (): Promise<boolean> => {
-    timer ??= setTimeout(() => silent.abort(), silence);
+    isHeard = true;
     timer.refresh();
     return Promise.resolve(true);
   };
@@ -44,5 +47,5 @@ async function heartStopped(node: MatchNode, heartbeat: Invocation, silence: num
   } finally {
     clearTimeout(timer);
   }
-  return timer !== undefined;
+  return isHeard;
 }
