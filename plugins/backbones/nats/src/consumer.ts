@@ -63,29 +63,6 @@ export function isUnfiltered(info: ConsumerInfo): boolean {
   return filters.length === 0 || filters.includes(ALL_SUBJECTS);
 }
 
-/** Of a consumer, as the server gives it. */
-interface Progress {
-  readonly num_ack_pending: number;
-  readonly ack_floor: Position;
-  readonly delivered: Position;
-}
-
-interface Position {
-  readonly consumer_seq: number;
-  readonly stream_seq: number;
-}
-
-/**
- * Sequence number in the stream up to which this instance has had all that there was, but for what was sent and not
- * acknowledged.
- *
- * What was taken out for a request whose process had just ended counts as delivered, though it came to nobody. Where nothing
- * is left to acknowledge, what was acknowledged last is the truth; before the first acknowledgement there is none.
- */
-export function hadUpTo({ num_ack_pending, ack_floor, delivered }: Progress): number {
-  return num_ack_pending === 0 && ack_floor.consumer_seq > 0 ? ack_floor.stream_seq : delivered.stream_seq;
-}
-
 async function infoOf(jsm: JetStreamManager, options: NatsOptions): Promise<ConsumerInfo | undefined> {
   try {
     return await jsm.consumers.info(options.stream, options.consumer);

@@ -1,6 +1,6 @@
 import type { ConsumerMessages, JsMsg } from "@nats-io/jetstream";
 import { JoinableQueue } from "@threatbus/core";
-import { hadUpTo, isUnfiltered } from "./consumer.ts";
+import { isUnfiltered } from "./consumer.ts";
 import type { NatsOptions } from "./options.ts";
 import type { Reports } from "./reports.ts";
 import { Resumption } from "./resumption.ts";
@@ -55,7 +55,7 @@ export class Reading {
     this.#options = options;
     this.#reports = reports;
     const info = session.consumer?.info;
-    this.#newest = info === undefined ? 0 : hadUpTo(info);
+    this.#newest = info?.delivered.stream_seq ?? 0;
     this.#isUnfiltered = info !== undefined && isUnfiltered(info);
     this.#resumption = new Resumption(this.#newest, info?.num_ack_pending ?? 0, BUFFER_BYTES);
   }

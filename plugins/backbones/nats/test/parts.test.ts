@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { createMessageFactory, MESSAGE_TYPES } from "@threatbus/core";
 import { indicator } from "@threatbus/testkit";
 import { Backoff } from "../src/backoff.ts";
-import { hadUpTo, knowsSeveralFilters } from "../src/consumer.ts";
+import { knowsSeveralFilters } from "../src/consumer.ts";
 import { natsSchema } from "../src/options.ts";
 import { Resumption } from "../src/resumption.ts";
 import { filtersOf, typesOf, typesUnder } from "../src/subjects.ts";
@@ -54,20 +54,6 @@ test("filters and types", () => {
     true,
     false,
   ]);
-});
-
-test("what was delivered to nobody was not had", () => {
-  const upTo = (num_ack_pending: number, [number, acknowledged]: readonly [number, number], delivered: number) =>
-    hadUpTo({
-      num_ack_pending,
-      ack_floor: { consumer_seq: number, stream_seq: acknowledged },
-      delivered: { consumer_seq: number + num_ack_pending, stream_seq: delivered },
-    });
-  assert.equal(upTo(0, [3, 9], 9), 9);
-  assert.equal(upTo(2, [1, 7], 9), 9);
-  assert.equal(upTo(0, [2, 8], 9), 8);
-  // It has begun with what comes after 9, and nothing has come.
-  assert.equal(upTo(0, [0, 0], 9), 9);
 });
 
 test("the window is answered oldest first, and bounded in messages and bytes", () => {
