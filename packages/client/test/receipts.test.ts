@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { type TestContext, test } from "node:test";
 import type { ClientError } from "../src/index.ts";
 import { encodeReceiptFrame } from "../src/protocol/index.ts";
 import { FakeBus } from "./fake-bus.ts";
@@ -23,6 +23,16 @@ async function startBus(...parameters: Parameters<typeof FakeBus.start>): Promis
   const bus = await FakeBus.start(...parameters);
   bus.receipts = true;
   return bus;
+}
+
+/** A publisher whose second message waits for its receipt, and the p2p topic on which it does. */
+async function unanswered(t: TestContext, bus: FakeBus) {
+  const app = client(t, bus);
+  await app.publishAccepted([indicator(1)]);
+  bus.givingReceipts = false;
+  const publishing = app.publishAccepted([indicator(2)]);
+  await bus.until(() => bus.receiptRequests.length === 2);
+  return { publishing, topic: bus.receiptRequests.at(-1)?.topic ?? "" };
 }
 
 test("what is published counts as accepted when the bus has said so", TIMEOUT, async (t) => {
@@ -80,41 +90,27 @@ test("a receipt lost on its way is asked for again, and nothing is published twi
 
 test("a bus that has forgotten the subscription for receipts tells them on a new one", TIMEOUT, async (t) => {
   const bus = await startBus(t);
-  const app = client(t, bus);
-  await app.publishAccepted([indicator(1)]);
-  bus.givingReceipts = false;
-  const publishing = app.publishAccepted([indicator(2)]);
-  await bus.until(() => bus.receiptRequests.length === 2);
-  const old = bus.receiptRequests.at(-1)?.topic ?? "";
+  const { publishing, topic } = await unanswered(t, bus);
   bus.givingReceipts = true;
-  bus.forget(old);
+  bus.forget(topic);
   assert.equal(await publishing, 1);
-  assert.notEqual(bus.receiptRequests.at(-1)?.topic, old);
+  assert.notEqual(bus.receiptRequests.at(-1)?.topic, topic);
 });
 
-test(
-  "what is left of the subscription for receipts connects again while a new one is asked for",
-  TIMEOUT,
-  async (t) => {
-    const bus = await startBus(t);
-    const app = client(t, bus);
-    await app.publishAccepted([indicator(1)]);
-    bus.givingReceipts = false;
-    const publishing = app.publishAccepted([indicator(2)]);
-    await bus.until(() => bus.receiptRequests.length === 2);
-    const old = bus.receiptRequests.at(-1)?.topic ?? "";
-    const asked = bus.count("subscribe");
-    bus.misbehave = ({ action }) => (action === "subscribe" ? { status: "error" } : undefined);
-    bus.forget(old);
-    await bus.until(() => bus.count("subscribe") > asked);
-    await bus.breakConnections();
-    await bus.until(() => bus.prefixes.has(old));
-    bus.givingReceipts = true;
-    bus.misbehave = () => undefined;
-    assert.equal(await publishing, 1);
-    assert.notEqual(bus.receiptRequests.at(-1)?.topic, old);
-  },
-);
+test("an old subscription for receipts that connects while a new one is asked for", TIMEOUT, async (t) => {
+  const bus = await startBus(t);
+  const { publishing, topic } = await unanswered(t, bus);
+  const asked = bus.count("subscribe");
+  bus.misbehave = ({ action }) => (action === "subscribe" ? { status: "error" } : undefined);
+  bus.forget(topic);
+  await bus.until(() => bus.count("subscribe") > asked);
+  await bus.breakConnections();
+  await bus.until(() => bus.prefixes.has(topic));
+  bus.givingReceipts = true;
+  bus.misbehave = () => undefined;
+  assert.equal(await publishing, 1);
+  assert.notEqual(bus.receiptRequests.at(-1)?.topic, topic);
+});
 
 test("a restart of the bus in between loses nothing", TIMEOUT, async (t) => {
   const old = await startBus(t);
