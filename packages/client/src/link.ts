@@ -89,7 +89,7 @@ export class Link {
   #feed: Feed | undefined;
   #p2pTopic: string | undefined;
   #connected = false;
-  /** The bus had the subscription when it was asked last: what is left of one before may still connect, and is not live. */
+  /** The bus had the subscription when it was asked last, after any break: a connection alone may lead to a bus that does not. */
   #reachable = false;
   #lastGood = new Date();
   #pendingGap: (Omit<Gap, "until" | "snapshotSeconds"> & { readonly snapshotSeconds: number }) | undefined;
@@ -150,7 +150,8 @@ export class Link {
     this.#stop.signal.throwIfAborted();
     if (left !== undefined) this.#unsubscribe(left);
     const joined = this.#handlers.onJoined(reply, request.body);
-    this.#pendingGap = gapOf(joined, lostSince, request.snapshotSeconds);
+    // Resumed, but where the one before began after a gap: that is still to be told.
+    this.#pendingGap = gapOf(joined, lostSince, request.snapshotSeconds) ?? this.#pendingGap;
     this.#context.onBusAddress({ host: this.#context.host, port: reply.sub_port });
     const previous = this.#feed;
     if (joined.resumed) previous?.abandon();
@@ -237,6 +238,8 @@ export class Link {
       this.#refreshState();
     } else if (event.type === "disconnected") {
       this.#connected = false;
+      // It may connect to another bus, which does not have the subscription.
+      this.#reachable = false;
       if (this.#handlers.hasPositions()) this.#tear();
       else this.#pendingGap ??= { since: this.#lastGood, reason: "connection-lost", snapshotSeconds: 0 };
       this.#refreshState();

@@ -173,6 +173,29 @@ test("times are sent as RFC 3339 text", TIMEOUT, async (t) => {
   );
 });
 
+test("a gap is told also when the bus restarts once more before the connection stands", TIMEOUT, async (t) => {
+  const log = new FakeLog("log-1");
+  logged(log, 1, 2, 3, 4, 5);
+  log.oldest = 4;
+  const bus = await FakeBus.start(t, { log });
+  const ports = { pub_port: bus.managePort, sub_port: bus.managePort };
+  bus.misbehave = ({ action }) =>
+    action === "subscribe" && bus.count("subscribe") === 1
+      ? { status: "success", topic: "a".repeat(32), ...ports, position: 4, log: log.id }
+      : undefined;
+  const { subscription, messages, gaps } = subscribe(t, bus, { position: new Store({ position: 1, log: log.id }) });
+  assert.deepEqual(await take(messages, 1), ids(5));
+  await subscription.ready();
+  assert.deepEqual(
+    requests(bus).map(({ from }) => from),
+    [1, 4],
+  );
+  assert.deepEqual(
+    gaps.map(({ reason, missed, since }) => [reason, missed, since]),
+    [["expired", 3, undefined]],
+  );
+});
+
 test("what retention has removed, and another log, are told as gaps", TIMEOUT, async (t) => {
   const log = new FakeLog("log-1");
   logged(log, 1, 2, 3, 4, 5);

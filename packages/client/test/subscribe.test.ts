@@ -150,6 +150,31 @@ test("lost replies: requests are repeated, and a subscription that the bus still
   assert.equal(subscription.stats.gaps, 0);
 });
 
+test("a connection that is back before the bus was asked does not make the subscription live", TIMEOUT, async (t) => {
+  const bus = await FakeBus.start(t);
+  const gaps: Gap[] = [];
+  const options = { snapshotOnResubscribe: true, onGap: (gap: Gap) => gaps.push(gap) };
+  const subscription = client(t, bus).subscribe("stix2", options);
+  await subscription.ready();
+  const { p2pTopic } = bus.only("stix2/indicator");
+  bus.misbehave = () => "no reply";
+  bus.forget(p2pTopic);
+  await bus.breakConnections();
+  const broken = Date.now();
+  await bus.until(() => bus.prefixes.has(p2pTopic));
+  const heartbeats = bus.count("heartbeat");
+  await bus.until(() => bus.count("heartbeat") > heartbeats);
+  bus.misbehave = () => undefined;
+  await bus.until(() => bus.subscriptions.size === 1 && bus.prefixes.has(bus.only("stix2/indicator").p2pTopic));
+  bus.inject(indicator(1));
+  await take(subscription[Symbol.asyncIterator](), 1);
+  assert.deepEqual(
+    gaps.map(({ reason }) => reason),
+    ["resubscribed"],
+  );
+  assert.ok((gaps[0]?.since?.getTime() ?? Number.POSITIVE_INFINITY) <= broken);
+});
+
 test("a loop that stands still makes the bus keep the messages, and loses none", TIMEOUT, async (t) => {
   const bus = await FakeBus.start(t, { highWaterMark: 65_536 });
   const subscription = client(t, bus).subscribe("stix2", { queueSize: 10 });
