@@ -107,14 +107,15 @@ export class FakeBus {
     this.#sub = this.#newSub();
   }
 
-  /** Starts a bus that ends with the test. */
+  /** Starts a bus that ends with the test. @param options `after`: on all ports of one that has ended, as a restart does */
   static async start(
     t: TestContext,
-    options: { managePort?: number; highWaterMark?: number; log?: FakeLog } = {},
+    options: { managePort?: number; highWaterMark?: number; log?: FakeLog; after?: FakeBus } = {},
   ): Promise<FakeBus> {
     const bus = new FakeBus(options.highWaterMark);
     bus.log = options.log;
-    await bus.listen(options.managePort ?? 0);
+    if (options.after !== undefined) bus.#ports = { ...options.after.#ports };
+    await bus.listen(options.after?.managePort ?? options.managePort ?? 0);
     t.after(() => bus.stop());
     return bus;
   }
@@ -124,8 +125,8 @@ export class FakeBus {
   }
 
   async listen(managePort: number): Promise<void> {
-    this.#ports.pub = (await this.#xpub.bind({ host: HOST, port: 0 })).port;
-    this.#ports.sub = (await this.#sub.bind({ host: HOST, port: 0 })).port;
+    this.#ports.pub = (await this.#xpub.bind({ host: HOST, port: this.#ports.pub })).port;
+    this.#ports.sub = (await this.#sub.bind({ host: HOST, port: this.#ports.sub })).port;
     this.#subscribeToApps();
     this.#rep.serve((frames, peer) => this.#serve(Buffer.concat(frames), peer));
     this.managePort = (await this.#rep.bind({ host: HOST, port: managePort })).port;

@@ -13,7 +13,7 @@ const CALLS = 60;
 
 type Dice = ReturnType<typeof random>;
 
-/** One bus after another on one management port, and what any of them has received. */
+/** One bus after another on the same ports, and what any of them has received. */
 class Buses {
   #bus: FakeBus;
   readonly #t: TestContext;
@@ -35,10 +35,10 @@ class Buses {
 
   /** Of what is under way nothing is read. */
   async restart(): Promise<void> {
-    const { managePort } = this.#bus;
-    await this.#bus.stop();
-    this.#before.push(...this.#bus.received);
-    this.#bus = await FakeBus.start(this.#t, { managePort });
+    const after = this.#bus;
+    await after.stop();
+    this.#before.push(...after.received);
+    this.#bus = await FakeBus.start(this.#t, { after });
     this.#bus.receipts = true;
   }
 
