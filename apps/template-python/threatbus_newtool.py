@@ -39,6 +39,7 @@ CONNECT_TIMEOUT = 10.0
 POLL = 0.25
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
 MAX_MESSAGE = 16 * 1024 * 1024
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # Of the ids of sightings; a random one, never to be changed. Take your own.
 NAMESPACE = uuid.UUID("0d9a4b9e-4a3c-4f0b-9d52-5f6c9c3f1b7d")
 
@@ -404,6 +405,12 @@ def work(settings):
     context.term()
 
 
+def stop_on(signals):
+    """A thread of its own: a signal handler that interrupts `stopped.wait` waits in `stopped.set` for its lock, for ever."""
+    signal.sigwait(signals)
+    stopped.set()
+
+
 def main():
     logging.basicConfig(level=os.environ.get("LOG_LEVEL", "INFO"), format="%(asctime)s %(levelname)-7s %(message)s")
     if len(sys.argv) != 2:
@@ -413,8 +420,9 @@ def main():
     except (OSError, ValueError) as error:
         log.error("%s: %s", sys.argv[1], error)
         sys.exit(78)
-    for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(name, lambda *_: stopped.set())
+    # Before any other thread begins: they take this over, so that the signals wait for `stop_on`.
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+    threading.Thread(target=stop_on, args=(STOP_SIGNALS,), daemon=True).start()
     work(settings)
     log.info("stopped")
 

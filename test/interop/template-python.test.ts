@@ -19,6 +19,7 @@ interface Setup {
   readonly cwd: string;
   readonly log: string;
   readonly state: string;
+  readonly config: string;
   readonly run: () => Child;
 }
 
@@ -36,7 +37,7 @@ async function setup(t: TestContext, endpoint: string): Promise<Setup | undefine
       .map(([name, value]) => `${name} = ${JSON.stringify(value)}\n`)
       .join(""),
   );
-  return { programs, cwd, log, state, run: () => start(t, `${programs}/python`, [PROGRAM, config], { cwd }) };
+  return { programs, cwd, log, state, config, run: () => start(t, `${programs}/python`, [PROGRAM, config], { cwd }) };
 }
 
 /** A platform that publishes indicators and keeps the sightings. */
@@ -141,6 +142,16 @@ test("a position that cannot be read or saved ends nothing", { timeout: 180_000 
   await eventually("the position", () => existsSync(app.state) || undefined);
   assert.ok(seen("198.51.100.1").length > 0);
   assert.deepEqual(await child.stop(), { code: 0, signal: null });
+});
+
+test("a signal that comes while it waits ends it", { timeout: 60_000 }, async (t) => {
+  const app = await setup(t, "127.0.0.1:9");
+  if (app === undefined) return;
+  const signalled = resolve(import.meta.dirname, "python/signal_in_wait.py");
+  const child = start(t, `${app.programs}/python`, [signalled, PROGRAM, app.config], { cwd: app.cwd });
+  await child.line(/again in/);
+  await child.line(/stopped$/);
+  assert.deepEqual(await child.exited, { code: 0, signal: null });
 });
 
 test("configurations with errors, and a bus that is not there", { timeout: 60_000 }, async (t) => {
