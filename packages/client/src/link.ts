@@ -71,7 +71,10 @@ export interface LinkHandlers {
   readonly onGap: (gap: Gap) => void;
 }
 
-/** Milliseconds that close() waits for the reply to a subscribe request under way, so that the subscription just made can be ended. */
+/**
+ * Milliseconds that close() waits for the reply to a subscribe request under way, so that the subscription just made can be
+ * ended, and for a bus that did not answer, or whose connection broke, to end the one that it may still have.
+ */
 const REPLY_GRACE = 500;
 
 /**
@@ -87,6 +90,7 @@ export class Link {
   readonly #alarm = new Alarm();
   #state: LinkState = "connecting";
   #feed: Feed | undefined;
+  /** Of the subscription that the bus has, as far as we know. */
   #p2pTopic: string | undefined;
   #connected = false;
   /** The bus had the subscription when it was asked last, after any break: a connection alone may lead to a bus that does not. */
@@ -115,7 +119,7 @@ export class Link {
     return this.#finished;
   }
 
-  /** Unsubscribes, where the bus can be reached, and ends run(). Never rejects. */
+  /** Unsubscribes, where the bus may have the subscription, and ends run(). Never rejects. */
   async close(): Promise<void> {
     this.#stop.abort(new ClientError("CLIENT_CLOSED", "the subscription was closed"));
     if (this.#finished === undefined) this.#setState("closed");
@@ -147,8 +151,8 @@ export class Link {
     this.#reachable = true;
     this.#connected = false;
     this.#torn = false;
-    this.#stop.signal.throwIfAborted();
     if (left !== undefined) this.#unsubscribe(left);
+    this.#stop.signal.throwIfAborted();
     const joined = this.#handlers.onJoined(reply, request.body);
     // Resumed, but where the one before began after a gap: that is still to be told.
     this.#pendingGap = gapOf(joined, lostSince, request.snapshotSeconds) ?? this.#pendingGap;
@@ -217,7 +221,10 @@ export class Link {
         const beat = management.heartbeat(p2pTopic, { timeout: timeouts.request, signal: this.#context.ended });
         const isKnown = await abortable(beat, signal);
         this.#reachable = isKnown;
-        if (!isKnown) return;
+        if (!isKnown) {
+          this.#p2pTopic = undefined;
+          return;
+        }
         failures = 0;
         if (this.#connected) this.#tears = 0;
         this.#refreshState();
@@ -280,9 +287,10 @@ export class Link {
 
   async #finish(): Promise<void> {
     const { management, timeouts, logger, ended } = this.#context;
-    const p2pTopic = this.#reachable ? this.#p2pTopic : undefined;
+    const p2pTopic = this.#p2pTopic;
+    const timeout = this.#reachable ? timeouts.request : Math.min(timeouts.request, REPLY_GRACE);
     try {
-      if (p2pTopic !== undefined) await management.unsubscribe(p2pTopic, { timeout: timeouts.request, signal: ended });
+      if (p2pTopic !== undefined) await management.unsubscribe(p2pTopic, { timeout, signal: ended });
     } catch (error) {
       logger.debug({ err: error }, "unsubscribing failed: the bus will end the subscription by itself");
     }

@@ -96,7 +96,7 @@ test(
   TIMEOUT,
   async (t) => {
     const bus = await FakeBus.start(t);
-    const app = client(t, bus, { timeouts: { ...FAST, close: 15_000 } });
+    const app = client(t, bus, { timeouts: { ...FAST, request: 5_000, close: 15_000 } });
     const subscription = app.subscribe("stix2/sighting");
     await subscription.ready();
     const loop = (async () => {

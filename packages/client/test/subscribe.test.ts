@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Gap, Message, SubscribeOptions } from "../src/index.ts";
 import { ClientError, connect } from "../src/index.ts";
-import { FakeBus } from "./fake-bus.ts";
+import type { ManagementRequest } from "../src/protocol/requests.ts";
+import { FakeBus, FakeLog } from "./fake-bus.ts";
 import { client, FAST, TIMEOUT } from "./fast-client.ts";
 import { indicator, sighting } from "./objects.ts";
 
@@ -264,4 +265,43 @@ test("aborting a subscription's signal ends its loop and unsubscribes", TIMEOUT,
   stop.abort();
   assert.deepEqual(await rest, []);
   await bus.until(() => bus.count("unsubscribe") === 1);
+});
+
+test("closing ends a subscription whose bus did not answer when it was asked last", TIMEOUT, async (t) => {
+  const bus = await FakeBus.start(t);
+  // The bus is given half a second: on a machine that is busy that may be too short once, but not each time.
+  for (let attempt = 0, ended = false; !ended; attempt += 1) {
+    assert.ok(attempt < 5, "each subscription was left on the bus");
+    const subscription = client(t, bus).subscribe("stix2");
+    await subscription.ready();
+    const { p2pTopic } = [...bus.subscriptions.values()].at(-1) ?? {};
+    const own = (request: ManagementRequest) => request.action === "heartbeat" && request.topic === p2pTopic;
+    const before = bus.requests.filter(own).length;
+    let closed: Promise<void> | undefined;
+    bus.misbehave = (request) => {
+      if (!own(request)) return undefined;
+      if (bus.requests.filter(own).length === before + 1) return "no reply";
+      closed ??= subscription.close();
+      return undefined;
+    };
+    await bus.until(() => closed !== undefined);
+    await closed;
+    ended = p2pTopic !== undefined && !bus.subscriptions.has(p2pTopic);
+  }
+});
+
+test("closing while a broken connection is being replaced ends the subscription before it, too", TIMEOUT, async (t) => {
+  const bus = await FakeBus.start(t, { log: new FakeLog("log-1") });
+  const subscription = client(t, bus, { timeouts: { ...FAST, request: 5_000 } }).subscribe("stix2");
+  await subscription.ready();
+  let closed: Promise<void> | undefined;
+  bus.misbehave = ({ action }) => {
+    if (action === "subscribe") closed ??= subscription.close();
+    return undefined;
+  };
+  await bus.breakConnections();
+  await bus.until(() => closed !== undefined);
+  await closed;
+  await bus.until(() => bus.subscriptions.size === 0);
+  assert.equal(bus.count("subscribe"), 2);
 });
