@@ -92,7 +92,7 @@ export class Child {
   }
 
   /** Asks the program to end, and ends it by force when it has not after `patience` milliseconds. */
-  async stop(signal: NodeJS.Signals = "SIGTERM", patience = 15_000): Promise<Exit> {
+  async stop(signal: NodeJS.Signals = "SIGTERM", patience = 30_000): Promise<Exit> {
     this.kill(signal);
     const timer = setTimeout(() => this.kill("SIGKILL"), patience);
     const exit = await this.exited;

@@ -14,7 +14,7 @@ import { Connector, Opencti } from "./support/opencti.ts";
 
 const VALUE = "evil.example";
 /** Milliseconds; the machine may have other things to do. */
-const PATIENCE = { timeout: 30_000 };
+const PATIENCE = { timeout: 60_000 };
 
 /** A process that may be killed, and begin again where it was. */
 interface Part {

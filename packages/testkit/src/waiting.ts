@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Source } from "@threatbus/core";
 
 /** After so long a test that still waits has failed; nothing that works comes near it. */
-const PATIENCE_MS = 30_000;
+const PATIENCE_MS = 60_000;
 const POLL_MS = 2;
 
 /** Waits until `condition` holds. @throws Error that names `what` when it does not come true. */

@@ -58,7 +58,7 @@ export function natsSite(servers: readonly NatsService[]): Site {
 }
 
 /** Milliseconds in which a cluster elects a leader, at the most. */
-const PATIENCE = 30_000;
+const PATIENCE = 60_000;
 
 /** The server that leads the stream now. */
 async function streamLeader(servers: readonly NatsService[]): Promise<NatsService> {
