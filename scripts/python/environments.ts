@@ -12,7 +12,7 @@ export interface Environment {
   readonly purpose: string;
   /** Folder of the virtual environment; its programs lie in `bin`. */
   readonly folder: string;
-  /** Requirements that must be there before the others are installed, or none. */
+  /** What builds those requirements that are published as source only; undefined: all are published built. */
   readonly buildRequirements: string | undefined;
   readonly requirements: string;
 }
@@ -34,7 +34,7 @@ export const environments: readonly Environment[] = [
     name: "stix",
     purpose: "python-stix2 3.0, stix2-patterns 2 and zeekscript",
     folder: `${root}/build/python/stix`,
-    buildRequirements: undefined,
+    buildRequirements: `${requirements}/requirements-build.txt`,
     requirements: `${requirements}/requirements-stix.txt`,
   },
   {

@@ -56,8 +56,10 @@ async function make(environment: Environment, interpreter: Interpreter, say: (li
   await rm(folder, { recursive: true, force: true });
   const made = await run(interpreter.program, ["-m", "venv", folder]);
   if (made.code !== 0) throw new Error(`could not make the Python environment "${name}":\n${made.output}`);
+  // pip keeps what it has built: a build that fails on a new machine must not succeed where another project did it once.
+  const how = buildRequirements === undefined ? "--only-binary=:all:" : "--no-build-isolation";
   if (buildRequirements !== undefined) await pip(environment, ["-r", buildRequirements], say);
-  await pip(environment, ["--no-build-isolation", "-r", requirements], say);
+  await pip(environment, [how, "-r", requirements], say);
   await writeFile(stampFile(environment), await fingerprint(environment));
   say(`made ${folder}`);
 }
