@@ -1,6 +1,6 @@
 /** Debian packages that tests and benchmarks need, installed where that is possible. */
 import { existsSync } from "node:fs";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { withLock } from "./python/lock.ts";
@@ -15,6 +15,7 @@ const installTimeout = 240_000;
 const bounds = ["-o", "DPkg::Lock::Timeout=120", "-o", "Acquire::http::Timeout=20", "-o", "Acquire::https::Timeout=20"];
 /** Without it an index that cannot be fetched is a warning. */
 const strictUpdate = ["-o", "APT::Update::Error-Mode=any", "update"];
+const sourceList = "/etc/apt/sources.list";
 /** What Debian's maintainer scripts ask before they start a service (invoke-rc.d(8)); 101 is "no". */
 const servicePolicy = "/usr/sbin/policy-rc.d";
 
@@ -52,7 +53,9 @@ export function aptInstallBackports(packages: readonly string[], say: Say): Prom
     const folder = await mkdtemp(join(tmpdir(), "threatbus-apt-"));
     try {
       const list = join(folder, "backports.list");
-      await writeFile(list, `deb ${archive} ${name}-backports main\n`);
+      // It is read in the place of the machine's own list, beside the folder of further lists.
+      const own = await readFile(sourceList, "utf8").catch(() => "");
+      await writeFile(list, `${own}\ndeb ${archive} ${name}-backports main\n`);
       const options = ["-o", `Dir::Etc::sourcelist=${list}`];
       say(`apt-get update, with ${name}-backports`);
       const failed = await retried([...options, ...strictUpdate], updateTimeout);

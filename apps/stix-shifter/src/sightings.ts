@@ -60,7 +60,7 @@ function sightingOf(indicator: Indicator, object: unknown, observed: Observed, c
   const isOrdered = first !== undefined && last !== undefined && first.micros <= last.micros;
   return makeSighting({
     ref: indicator.id,
-    lastSeen: last?.text ?? new Date().toISOString(),
+    lastSeen: last?.text,
     ...(isOrdered ? { firstSeen: first.text } : {}),
     ...(isCount(count) ? { count } : {}),
     key: ["stix-shifter", indicator.id, content],

@@ -35,7 +35,7 @@ test("times and numbers that cannot be are left out", () => {
   assert.ok(sighting !== undefined);
   assert.equal(sighting.first_seen, undefined);
   assert.equal(sighting.count, undefined);
-  assert.equal(Date.parse(String(sighting.last_seen)), Date.parse(sighting.created));
+  assert.equal(sighting.last_seen, sighting.created);
   const reversed = { first_observed: "2024-06-10T06:05:00.001Z" };
   assert.equal(sightingsOf(INDICATOR, [observed("198.51.100.3", reversed)]).valid[0]?.object.first_seen, undefined);
 });

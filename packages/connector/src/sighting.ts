@@ -19,9 +19,10 @@ export function nameBasedUuid(...parts: readonly string[]): string {
 export interface SightingParts {
   /** Id of what was seen: an indicator, or the placeholder of the VAST app for an unknown one. */
   readonly ref: string;
-  /** STIX timestamps. */
+  /** STIX timestamp. */
   readonly firstSeen?: string;
-  readonly lastSeen: string;
+  /** STIX timestamp; default: now, as the sighting is made. */
+  readonly lastSeen?: string | undefined;
   readonly count?: number;
   /** What tells this sighting from all others, so that reporting it again gives the same id; absent: a random one. */
   readonly key?: readonly string[];
@@ -31,8 +32,8 @@ export interface SightingParts {
 
 /** A sighting, made now. */
 export function makeSighting(parts: SightingParts): Sighting & Record<string, unknown> {
-  const { ref, firstSeen, lastSeen, count, key, custom = {} } = parts;
   const now = new Date().toISOString();
+  const { ref, firstSeen, lastSeen = now, count, key, custom = {} } = parts;
   return {
     type: "sighting",
     spec_version: "2.1",

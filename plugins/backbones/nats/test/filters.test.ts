@@ -3,7 +3,7 @@ import { type TestContext, test } from "node:test";
 import { createMessageFactory } from "@threatbus/core";
 import { eventually, indicator, sighting } from "@threatbus/testkit";
 import { natsForTest, natsMissing } from "../../../../scripts/services/nats-for-tests.ts";
-import { filtersOfConsumer } from "../src/consumer.ts";
+import { filtersOfConsumer, knowsSeveralFilters } from "../src/consumer.ts";
 import { CURRENT, currentMissing } from "./current.ts";
 import { start } from "./instance.ts";
 import { other } from "./server.ts";
@@ -20,6 +20,8 @@ test("a server that knows one filter per consumer sends everything; what nobody 
   skip,
 }, async (t) => {
   const { url } = await natsForTest(t);
+  const { connection } = await other(t, { servers: url });
+  if (knowsSeveralFilters(connection.info?.version ?? "")) return t.skip("Debian's server knows several here");
   const { inq, record, accepted } = await start(t, { servers: url });
   const queue = await record("stix2/sighting");
   assert.deepEqual(await filters(t, url), ["threatbus.>"]);
