@@ -1,6 +1,6 @@
 import { lookup } from "node:dns/promises";
 import type { AddressInfo } from "node:net";
-import { listenError } from "@threatbus/core";
+import { type Logger, listenError, messageOf } from "@threatbus/core";
 import fastify from "fastify";
 import type { Registry } from "prom-client";
 import type { Health } from "./health.ts";
@@ -10,6 +10,7 @@ export interface HttpParts {
   readonly port: number;
   readonly health: Health;
   readonly metrics: Registry;
+  readonly logger: Logger;
 }
 
 export interface HttpServer {
@@ -28,7 +29,7 @@ const IDLE_TIMEOUT = 5_000;
  * @throws ThreatBusError when the address cannot be listened on
  */
 export async function startHttp(parts: HttpParts): Promise<HttpServer> {
-  const { host, port, health, metrics } = parts;
+  const { host, port, health, metrics, logger } = parts;
   const server = fastify({
     bodyLimit: 1_024,
     requestTimeout: 10_000,
@@ -36,6 +37,10 @@ export async function startHttp(parts: HttpParts): Promise<HttpServer> {
     forceCloseConnections: true,
   });
   server.server.maxConnections = MAX_CONNECTIONS;
+  server.addHook("onError", async ({ url }, _, error) => {
+    // What is wrong with a request is told to who sent it.
+    if ((error.statusCode ?? 500) >= 500) logger.error({ url, error: messageOf(error) }, "no answer could be made");
+  });
   server.get("/health", (_, reply) => {
     const report = health.report();
     return reply.code(report.status === "ok" ? 200 : 503).send(report);

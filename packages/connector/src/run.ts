@@ -41,7 +41,7 @@ export async function run<Settings extends SharedSettings>(
     prepareStateDirectory(settings.state_dir);
     const session = new Session({ definition, settings, logger, metrics });
     const { http } = settings;
-    const server = http === false ? undefined : await startHttp({ ...http, health: session.health, metrics });
+    const server = http === false ? undefined : await startHttp({ ...http, health: session.health, metrics, logger });
     try {
       const where = server === undefined ? "" : `, health and metrics ${server.url}`;
       await runSession(session, stopped, { logger, supervisor, ready: `threatbus ${settings.threatbus}${where}` });

@@ -3,16 +3,17 @@ import assert from "node:assert/strict";
 import { connect, type Socket } from "node:net";
 import { type TestContext, test } from "node:test";
 import { createMetrics } from "@threatbus/core";
-import { eventually } from "@threatbus/testkit";
+import { eventually, RecordingLogger } from "@threatbus/testkit";
 import { Health } from "../src/health.ts";
 import { startHttp } from "../src/http.ts";
 
 async function start(t: TestContext, host = "127.0.0.1") {
   const metrics = createMetrics();
   const health = new Health(metrics);
-  const server = await startHttp({ host, port: 0, health, metrics });
+  const logger = new RecordingLogger();
+  const server = await startHttp({ host, port: 0, health, metrics, logger });
   t.after(() => server.close());
-  return { server, health };
+  return { server, health, logger };
 }
 
 function open(t: TestContext, url: string): Socket {
@@ -49,8 +50,19 @@ test("a client that never reads what it asks for is cut off", async (t) => {
   assert.equal((await fetch(`${server.url}/health`)).status, 200);
 });
 
+test("an answer that cannot be made is logged", async (t) => {
+  const { server, health, logger } = await start(t);
+  health.watch(() => {
+    throw new Error("nobody knows");
+  });
+  assert.equal((await fetch(`${server.url}/health`)).status, 500);
+  assert.deepEqual(logger.lines, [
+    { level: "error", fields: { url: "/health", error: "nobody knows" }, message: "no answer could be made" },
+  ]);
+});
+
 test("what is no request of ours is answered without harm", async (t) => {
-  const { server, health } = await start(t);
+  const { server, health, logger } = await start(t);
   const status = async (path: string, init?: RequestInit) => (await fetch(`${server.url}${path}`, init)).status;
   assert.equal(await status("/"), 404);
   assert.equal(await status("/health", { method: "POST", body: "x".repeat(100_000) }), 413);
@@ -60,4 +72,5 @@ test("what is no request of ours is answered without harm", async (t) => {
   health.set("__proto__", false, "a strange name");
   assert.equal(await status("/health"), 503);
   assert.equal(await status("/metrics"), 200);
+  assert.deepEqual(logger.lines, []);
 });

@@ -1,6 +1,6 @@
 import { lookup } from "node:dns/promises";
 import type { AddressInfo } from "node:net";
-import { type AppContext, type AppPlugin, type BoundAddress, listenError } from "@threatbus/core";
+import { type AppContext, type AppPlugin, type BoundAddress, listenError, messageOf } from "@threatbus/core";
 import type { FastifyInstance } from "fastify";
 import { healthAnswer } from "./health.ts";
 import { bindHost, type HttpOptions } from "./options.ts";
@@ -43,7 +43,7 @@ export class HttpPlugin implements AppPlugin<HttpOptions> {
   }
 }
 
-async function createServer({ health, metrics }: AppContext<HttpOptions>): Promise<FastifyInstance> {
+async function createServer({ health, metrics, logger }: AppContext<HttpOptions>): Promise<FastifyInstance> {
   // Only here: a bus without this plugin does not pay for loading it.
   const { fastify } = await import("fastify");
   const server = fastify({
@@ -53,6 +53,10 @@ async function createServer({ health, metrics }: AppContext<HttpOptions>): Promi
     forceCloseConnections: true,
   });
   server.server.maxConnections = MAX_CONNECTIONS;
+  server.addHook("onError", async ({ url }, _, error) => {
+    // What is wrong with a request is told to who sent it.
+    if ((error.statusCode ?? 500) >= 500) logger.error({ url, error: messageOf(error) }, "no answer could be made");
+  });
   server.get("/health", (_, reply) => {
     const answer = healthAnswer(health());
     return reply.code(answer.status === "ok" ? 200 : 503).send(answer);

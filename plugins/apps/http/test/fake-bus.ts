@@ -16,6 +16,7 @@ function unasked(): never {
 /** Stands in for the bus: it has a health and metrics, and no messages. */
 export class FakeBus {
   readonly metrics = createMetrics();
+  readonly logger = new RecordingLogger();
   /** What it says when it is asked how it is. */
   report: HealthReport;
 
@@ -26,7 +27,7 @@ export class FakeBus {
   context(config: HttpOptions): AppContext<HttpOptions> {
     return {
       config,
-      logger: new RecordingLogger(),
+      logger: this.logger,
       inq: new JoinableQueue<Message>(1),
       metrics: this.metrics,
       signal: new AbortController().signal,

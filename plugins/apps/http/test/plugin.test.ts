@@ -82,6 +82,17 @@ test("/metrics has what is in the registry, as it is at that moment", async (t) 
   assert.match(await (await scrape()).text(), /^threatbus_backbone_ok\{backbone="nats"\} 0$/m);
 });
 
+test("metrics that cannot be collected are logged, and health is told all the same", async (t) => {
+  const { url, bus } = await start(t);
+  gauge(bus.metrics, "threatbus_backbone_ok", () => {
+    throw new Error("nobody knows");
+  });
+  assert.equal((await fetch(`${url}/metrics`)).status, 500);
+  assert.equal((await fetch(`${url}/health`)).status, 200);
+  const fields = { url: "/metrics", error: "nobody knows" };
+  assert.deepEqual(bus.logger.lines, [{ level: "error", fields, message: "no answer could be made" }]);
+});
+
 test("HEAD answers as GET does, without a body; everything else is not found", async (t) => {
   const { url, bus } = await start(t);
   const ask = async (method: string, path: string) => await fetch(`${url}${path}`, { method });
