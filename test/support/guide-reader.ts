@@ -67,7 +67,9 @@ export class GuideReader {
     this.terminals[index] = terminal;
     // Whoever reads the page sees that it is ready before going on. The bus tells of each subscription.
     const isReady = () => (index === 0 ? /ready: /.test(terminal.output) : this.#subscribed() > subscribed);
-    await eventually(`${text.trim()} to be ready`, isReady);
+    await eventually(`${text.trim()} to be ready`, isReady).catch((cause) => {
+      throw new Error(this.terminals.map(({ output }) => output).join("\n"), { cause });
+    });
   }
 
   #subscribed(): number {
