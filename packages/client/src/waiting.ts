@@ -44,12 +44,13 @@ export class Alarm {
 
 /** A condition that many may wait for, again and again. */
 export class Change {
-  readonly #waiting = new Set<() => void>();
+  /** No Set: where one waits for each message, it would make garbage that lives for long. */
+  #waiting: (() => void)[] = [];
 
   /** Wakes everyone who waits now. */
   announce(): void {
-    const waiting = [...this.#waiting];
-    this.#waiting.clear();
+    const waiting = this.#waiting;
+    this.#waiting = [];
     for (const wake of waiting) wake();
   }
 
@@ -57,7 +58,7 @@ export class Change {
   next(signal?: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
       const abort = (): void => {
-        this.#waiting.delete(wake);
+        this.#waiting = this.#waiting.filter((other) => other !== wake);
         reject(signal?.reason);
       };
       const wake = (): void => {
@@ -68,7 +69,7 @@ export class Change {
         reject(signal.reason);
         return;
       }
-      this.#waiting.add(wake);
+      this.#waiting.push(wake);
       signal?.addEventListener("abort", abort, { once: true });
     });
   }

@@ -1,29 +1,29 @@
 /** Callbacks to be called once, at the next change of something. */
 export class Waiters {
-  readonly #callbacks = new Set<() => void>();
+  #callbacks: (() => void)[] = [];
   #scheduled = false;
 
   get size(): number {
-    return this.#callbacks.size;
+    return this.#callbacks.length;
   }
 
   /** Resolves at the next wake(); rejects with the signal's reason on abort. */
   next(signal?: AbortSignal): Promise<void> {
     return abortable(signal, (resolve) => {
-      this.#callbacks.add(resolve);
-      return () => this.#callbacks.delete(resolve);
+      this.#callbacks.push(resolve);
+      return () => remove(this.#callbacks, resolve);
     });
   }
 
   wake(): void {
-    const callbacks = [...this.#callbacks];
-    this.#callbacks.clear();
+    const callbacks = this.#callbacks;
+    this.#callbacks = [];
     for (const callback of callbacks) callback();
   }
 
   /** wake() once for all changes of this turn. */
   wakeSoon(): void {
-    if (this.#scheduled || this.#callbacks.size === 0) return;
+    if (this.#scheduled || this.#callbacks.length === 0) return;
     this.#scheduled = true;
     queueMicrotask(() => {
       this.#scheduled = false;
@@ -40,14 +40,40 @@ export function abortable<T>(
   if (signal === undefined) return new Promise((resolve) => start(resolve));
   if (signal.aborted) return Promise.reject(signal.reason);
   return new Promise((resolve, reject) => {
-    const onAbort = () => {
+    const pending = pendingOn(signal);
+    const abort = (): void => {
       withdraw();
       reject(signal.reason);
     };
+    pending.push(abort);
     const withdraw = start((value) => {
-      signal.removeEventListener("abort", onAbort);
+      remove(pending, abort);
       resolve(value);
     });
-    signal.addEventListener("abort", onAbort, { once: true });
   });
+}
+
+/** By signal: what ends when it aborts. */
+const pendings = new WeakMap<AbortSignal, (() => void)[]>();
+
+/**
+ * What ends when this signal aborts, to be added to. Each signal has one listener: one for each batch that is received
+ * would cost more than the batch.
+ */
+function pendingOn(signal: AbortSignal): (() => void)[] {
+  const known = pendings.get(signal);
+  if (known !== undefined) return known;
+  const pending: (() => void)[] = [];
+  pendings.set(signal, pending);
+  const abortAll = (): void => {
+    for (let abort = pending.shift(); abort !== undefined; abort = pending.shift()) abort();
+  };
+  signal.addEventListener("abort", abortAll, { once: true });
+  return pending;
+}
+
+/** Takes one of them out, where it still is there. */
+export function remove<T>(from: T[], one: T): void {
+  const at = from.indexOf(one);
+  if (at >= 0) from.splice(at, 1);
 }

@@ -1,44 +1,45 @@
-/** Promises that wait for one condition, first come first served, each with an optional AbortSignal. No timers, no polling. */
+import { onAbort, remove } from "./on-abort.ts";
+
+/**
+ * Promises that wait for one condition, first come first served, each with an optional AbortSignal. No timers, no polling.
+ *
+ * They are few, and in an array: a Set in which one is added and deleted for each message makes new tables all the time,
+ * each held by the one before, so that one that has grown old on a quiet bus keeps all later ones, and what was in them,
+ * until the next full collection.
+ */
 export class Waiters {
-  readonly #waiting = new Set<() => void>();
+  readonly #waiting: (() => void)[] = [];
 
   get size(): number {
-    return this.#waiting.size;
+    return this.#waiting.length;
   }
 
   /** Resolves at the next wake that reaches it; rejects with the signal's reason. */
   wait(signal?: AbortSignal): Promise<void> {
-    if (signal === undefined) return new Promise((resolve) => this.#waiting.add(resolve));
+    if (signal === undefined) return new Promise((resolve) => this.#waiting.push(resolve));
     return new Promise((resolve, reject) => {
       if (signal.aborted) {
         reject(signal.reason);
         return;
       }
       const wake = (): void => {
-        signal.removeEventListener("abort", abort);
+        takeBack();
         resolve();
       };
-      const abort = (): void => {
-        this.#waiting.delete(wake);
+      const takeBack = onAbort(signal, () => {
+        remove(this.#waiting, wake);
         reject(signal.reason);
-      };
-      this.#waiting.add(wake);
-      signal.addEventListener("abort", abort, { once: true });
+      });
+      this.#waiting.push(wake);
     });
   }
 
   wakeOne(): void {
-    for (const wake of this.#waiting) {
-      this.#waiting.delete(wake);
-      wake();
-      return;
-    }
+    this.#waiting.shift()?.();
   }
 
+  /** Wakes those who wait now. */
   wakeAll(): void {
-    for (const wake of this.#waiting) {
-      this.#waiting.delete(wake);
-      wake();
-    }
+    for (const wake of this.#waiting.splice(0)) wake();
   }
 }

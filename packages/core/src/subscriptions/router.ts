@@ -13,8 +13,8 @@ const PART_BYTES = 4 * 1024 * 1024;
 export class Router {
   readonly #topics = new Map<DeliveryQueue, Set<string>>();
   readonly #routes = new Map<MessageType, readonly DeliveryQueue[]>();
-  /** Types of the messages delivered since room() was asked for. */
-  readonly #delivered = new Set<MessageType>();
+  /** Types of the messages delivered since room() was asked for, each once. No Set: see Waiters. */
+  #delivered: MessageType[] = [];
 
   get queues(): Iterable<DeliveryQueue> {
     return this.#topics.keys();
@@ -47,7 +47,7 @@ export class Router {
   /** Offers each message to each of its queues; never waits. */
   deliver(messages: readonly Message[]): void {
     for (const message of messages) {
-      this.#delivered.add(message.type);
+      if (!this.#delivered.includes(message.type)) this.#delivered.push(message.type);
       let filter: MessageFilter | undefined;
       let passes = true;
       for (const queue of this.#routes.get(message.type) ?? this.#findRoute(message.type)) {
@@ -72,8 +72,8 @@ export class Router {
       waits ??= [];
       waits.push(wait);
     }
-    const delivered = [...this.#delivered];
-    this.#delivered.clear();
+    const delivered = this.#delivered;
+    this.#delivered = [];
     return waits === undefined ? undefined : this.#wait(waits, delivered);
   }
 

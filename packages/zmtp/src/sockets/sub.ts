@@ -3,7 +3,7 @@ import type { Connection, ConnectionOwner } from "../connection/connection.ts";
 import { Hub } from "../connection/hub.ts";
 import type { Peer } from "../events.ts";
 import { normalise, type SocketOptions } from "../options.ts";
-import { abortable } from "../wait.ts";
+import { abortable, remove } from "../wait.ts";
 import { encodeCommand } from "../wire/command.ts";
 import { FLAG_COMMAND } from "../wire/frame.ts";
 
@@ -103,7 +103,8 @@ class Inbox {
   /** Messages of the read that is being parsed. */
   #messages: Buffer[][] = [];
   readonly #unread: Unread[] = [];
-  readonly #takers = new Set<(batch: Batch | undefined) => void>();
+  /** An array, and no Set: one that is added to and deleted from for each batch makes garbage that lives for long. */
+  #takers: ((batch: Batch | undefined) => void)[] = [];
   #closed = false;
 
   add(frames: Buffer[]): void {
@@ -115,8 +116,8 @@ class Inbox {
     const batch = { peer: connection.peer, messages: this.#messages };
     this.#messages = [];
     if (this.#closed) return;
-    for (const taker of this.#takers) {
-      this.#takers.delete(taker);
+    const taker = this.#takers.shift();
+    if (taker !== undefined) {
       taker(batch);
       return;
     }
@@ -132,8 +133,8 @@ class Inbox {
       return Promise.resolve(next?.batch);
     }
     return abortable(signal, (resolve) => {
-      this.#takers.add(resolve);
-      return () => this.#takers.delete(resolve);
+      this.#takers.push(resolve);
+      return () => remove(this.#takers, resolve);
     });
   }
 
@@ -141,6 +142,6 @@ class Inbox {
     this.#closed = true;
     this.#unread.length = 0;
     for (const taker of this.#takers) taker(undefined);
-    this.#takers.clear();
+    this.#takers = [];
   }
 }
