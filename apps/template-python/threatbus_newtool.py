@@ -16,6 +16,7 @@ What it keeps to:
 import json
 import logging
 import os
+import queue
 import random
 import re
 import signal
@@ -407,7 +408,7 @@ def work(settings):
 
 def stop_on(signals):
     """A thread of its own: a signal handler that interrupts `stopped.wait` waits in `stopped.set` for its lock, for ever."""
-    signal.sigwait(signals)
+    signals.get()
     stopped.set()
 
 
@@ -420,9 +421,11 @@ def main():
     except (OSError, ValueError) as error:
         log.error("%s: %s", sys.argv[1], error)
         sys.exit(78)
-    # Before any other thread begins: they take this over, so that the signals wait for `stop_on`.
-    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
-    threading.Thread(target=stop_on, args=(STOP_SIGNALS,), daemon=True).start()
+    # This `put` may be called by a handler, whatever that interrupts.
+    signals = queue.SimpleQueue()
+    for number in STOP_SIGNALS:
+        signal.signal(number, lambda *_: signals.put(None))
+    threading.Thread(target=stop_on, args=(signals,), daemon=True).start()
     work(settings)
     log.info("stopped")
 

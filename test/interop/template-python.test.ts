@@ -154,6 +154,21 @@ test("a signal that comes while it waits ends it", { timeout: 60_000 }, async (t
   assert.deepEqual(await child.exited, { code: 0, signal: null });
 });
 
+test("threads of libraries and programs of the tool: a signal ends the connector, and each of them can be ended", {
+  timeout: 60_000,
+}, async (t) => {
+  const app = await setup(t, "127.0.0.1:9");
+  if (app === undefined) return;
+  const busy = resolve(import.meta.dirname, "python/busy_tool.py");
+  for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) {
+    const child = start(t, `${app.programs}/python`, [busy, PROGRAM, app.config], { cwd: app.cwd });
+    await child.line(/ended a program with -15$/);
+    await child.line(/again in/);
+    assert.deepEqual(await child.stop(signal), { code: 0, signal: null });
+    assert.match(child.lines.at(-1) ?? "", /stopped$/);
+  }
+});
+
 test("configurations with errors, and a bus that is not there", { timeout: 60_000 }, async (t) => {
   const app = await setup(t, "127.0.0.1:9");
   if (app === undefined) return;

@@ -252,8 +252,7 @@ export class Client implements AsyncDisposable {
     await this.#publisher.flush(this.#ended.signal).catch((error: unknown) => {
       logger.warn({ err: error }, "closing before everything published was written");
     });
-    await Promise.all([...this.#subscriptions, this.#silent].map((open) => open?.close()));
-    await this.#receipts.close();
+    await Promise.all([...this.#subscriptions, this.#silent, this.#receipts].map((open) => open?.close()));
     await this.#publisher.close();
     await this.#management.close();
     clearTimeout(timer);

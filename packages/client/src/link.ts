@@ -73,7 +73,8 @@ export interface LinkHandlers {
 
 /**
  * Milliseconds that close() waits for the reply to a subscribe request under way, so that the subscription just made can be
- * ended, and for a bus that did not answer, or whose connection broke, to end the one that it may still have.
+ * ended; and then for a bus that did not answer, or whose connection broke, to answer anything at all before it is asked to
+ * end the one that it may still have.
  */
 const REPLY_GRACE = 500;
 
@@ -99,6 +100,8 @@ export class Link {
   #pendingGap: (Omit<Gap, "until" | "snapshotSeconds"> & { readonly snapshotSeconds: number }) | undefined;
   /** The connection broke: the subscription is to be made again. */
   #torn = false;
+  /** Breaks of the connection: what was asked before one says nothing of the time after it. */
+  #breaks = 0;
   /** How often in a row. */
   #tears = 0;
   #finished: Promise<void> | undefined;
@@ -123,7 +126,8 @@ export class Link {
   async close(): Promise<void> {
     this.#stop.abort(new ClientError("CLIENT_CLOSED", "the subscription was closed"));
     if (this.#finished === undefined) this.#setState("closed");
-    const timer = setTimeout(() => this.#giveUp.abort(), REPLY_GRACE);
+    // A turn later: the reply may have come while this process was held up.
+    const timer = setTimeout(() => setImmediate(() => this.#giveUp.abort()), REPLY_GRACE);
     await this.#finished?.catch(() => {});
     clearTimeout(timer);
   }
@@ -219,8 +223,9 @@ export class Link {
       try {
         // Aborting the wait, not the request: the requests of other subscriptions share the connection.
         const beat = management.heartbeat(p2pTopic, { timeout: timeouts.request, signal: this.#context.ended });
+        const breaks = this.#breaks;
         const isKnown = await abortable(beat, signal);
-        this.#reachable = isKnown;
+        this.#reachable = isKnown && breaks === this.#breaks;
         if (!isKnown) {
           this.#p2pTopic = undefined;
           return;
@@ -245,6 +250,7 @@ export class Link {
       this.#refreshState();
     } else if (event.type === "disconnected") {
       this.#connected = false;
+      this.#breaks += 1;
       // It may connect to another bus, which does not have the subscription.
       this.#reachable = false;
       if (this.#handlers.hasPositions()) this.#tear();
@@ -286,16 +292,33 @@ export class Link {
   }
 
   async #finish(): Promise<void> {
-    const { management, timeouts, logger, ended } = this.#context;
+    const { logger } = this.#context;
     const p2pTopic = this.#p2pTopic;
-    const timeout = this.#reachable ? timeouts.request : Math.min(timeouts.request, REPLY_GRACE);
     try {
-      if (p2pTopic !== undefined) await management.unsubscribe(p2pTopic, { timeout, signal: ended });
+      if (p2pTopic !== undefined) await this.#leave(p2pTopic);
     } catch (error) {
       logger.debug({ err: error }, "unsubscribing failed: the bus will end the subscription by itself");
     }
     await this.#feed?.close();
     this.#setState("closed");
+  }
+
+  /** Given up when a bus that may be gone answers nothing, to nobody: requests go one after another, and it may be slow. */
+  async #leave(p2pTopic: string): Promise<void> {
+    const { management, timeouts, ended } = this.#context;
+    const silence = new AbortController();
+    let { answers } = management;
+    const listen = (): void => {
+      if (!this.#reachable && management.answers === answers) silence.abort(new Error("the bus is silent"));
+      ({ answers } = management);
+    };
+    const watch = setInterval(() => setImmediate(listen), REPLY_GRACE);
+    try {
+      const signal = AbortSignal.any([ended, silence.signal]);
+      await management.unsubscribe(p2pTopic, { timeout: timeouts.request, signal });
+    } finally {
+      clearInterval(watch);
+    }
   }
 }
 

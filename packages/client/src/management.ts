@@ -16,10 +16,16 @@ export interface CallOptions {
 export class Management {
   readonly #req = new Req({ maxMessageSize: MAX_MANAGEMENT_BYTES });
   readonly #where: string;
+  #answers = 0;
 
   constructor(address: Address) {
     this.#where = `${address.host}:${address.port}`;
     this.#req.connect(address);
+  }
+
+  /** Replies so far, to whatever request. */
+  get answers(): number {
+    return this.#answers;
   }
 
   /** @throws ClientError BUS_UNREACHABLE, BAD_REPLY, REQUEST_REFUSED */
@@ -64,6 +70,7 @@ export class Management {
       const message = `no reply from the bus at ${this.#where} to ${request.action}: ${why}`;
       throw new ClientError("BUS_UNREACHABLE", message, { cause });
     }
+    this.#answers += 1;
     try {
       return decode(reply);
     } catch (cause) {

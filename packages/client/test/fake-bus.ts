@@ -62,6 +62,8 @@ export class FakeBus {
   readonly prefixes = new Set<string>();
   peers = 0;
   misbehave: (request: ManagementRequest) => Misbehaviour | undefined = () => undefined;
+  /** What a reply waits for, on its way over a slow line. */
+  hold: (request: ManagementRequest) => Promise<unknown> | undefined = () => undefined;
   /** While false, nothing is read on the app port. */
   reading = true;
   managePort = 0;
@@ -252,9 +254,9 @@ export class FakeBus {
     this.touch();
     if (odd === "no reply") return this.#stopped.promise;
     if (odd !== undefined) return Buffer.isBuffer(odd) ? odd : encodeReply(odd);
-    const reply = this.#handle(request);
+    const reply = encodeReply(this.#handle(request));
     this.touch();
-    return encodeReply(reply);
+    return this.hold(request)?.then(() => reply) ?? reply;
   }
 
   #handle(request: ManagementRequest): ManagementReply {

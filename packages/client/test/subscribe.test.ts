@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
 import type { Gap, Message, SubscribeOptions } from "../src/index.ts";
 import { ClientError, connect } from "../src/index.ts";
 import type { ManagementRequest } from "../src/protocol/requests.ts";
@@ -304,4 +305,34 @@ test("closing while a broken connection is being replaced ends the subscription 
   await closed;
   await bus.until(() => bus.subscriptions.size === 0);
   assert.equal(bus.count("subscribe"), 2);
+});
+
+test("closing asks a bus over a slow line to end every subscription, though connections broke", TIMEOUT, async (t) => {
+  const bus = await FakeBus.start(t);
+  const app = client(t, bus, { timeouts: { ...FAST, heartbeat: 60_000, request: 60_000, close: 60_000 } });
+  await Promise.all(Array.from({ length: 20 }, () => app.subscribe("stix2").ready()));
+  // Longer than the half second that a silent bus is given, all together.
+  bus.hold = () => delay(50);
+  await bus.breakConnections();
+  await bus.until(() => bus.count("heartbeat") > 0);
+  await app.close();
+  assert.equal(bus.subscriptions.size, 0);
+});
+
+test("a heartbeat that was asked before a break says nothing of the bus after it", TIMEOUT, async (t) => {
+  const bus = await FakeBus.start(t, { log: new FakeLog("log-1") });
+  const states: string[] = [];
+  const app = client(t, bus, { timeouts: { ...FAST, request: 3_600_000 } });
+  const subscription = app.subscribe("stix2", { onStateChange: (state) => states.push(state) });
+  await subscription.ready();
+  const slow = Promise.withResolvers<void>();
+  bus.hold = ({ action }) => (action === "heartbeat" ? slow.promise : undefined);
+  await bus.until(() => bus.count("heartbeat") > 0);
+  await bus.breakConnections();
+  await bus.until(() => states.at(-1) === "resubscribing");
+  bus.misbehave = () => "no reply";
+  slow.resolve();
+  await bus.until(() => bus.count("subscribe") === 2);
+  // Does not wait for as long as a request may take.
+  await subscription.close();
 });
