@@ -40,36 +40,16 @@ export function abortable<T>(
   if (signal === undefined) return new Promise((resolve) => start(resolve));
   if (signal.aborted) return Promise.reject(signal.reason);
   return new Promise((resolve, reject) => {
-    const pending = pendingOn(signal);
-    const abort = (): void => {
+    const onAbort = () => {
       withdraw();
       reject(signal.reason);
     };
-    pending.push(abort);
     const withdraw = start((value) => {
-      remove(pending, abort);
+      signal.removeEventListener("abort", onAbort);
       resolve(value);
     });
+    signal.addEventListener("abort", onAbort, { once: true });
   });
-}
-
-/** By signal: what ends when it aborts. */
-const pendings = new WeakMap<AbortSignal, (() => void)[]>();
-
-/**
- * What ends when this signal aborts, to be added to. Each signal has one listener: one for each batch that is received
- * would cost more than the batch.
- */
-function pendingOn(signal: AbortSignal): (() => void)[] {
-  const known = pendings.get(signal);
-  if (known !== undefined) return known;
-  const pending: (() => void)[] = [];
-  pendings.set(signal, pending);
-  const abortAll = (): void => {
-    for (let abort = pending.shift(); abort !== undefined; abort = pending.shift()) abort();
-  };
-  signal.addEventListener("abort", abortAll, { once: true });
-  return pending;
 }
 
 /** Takes one of them out, where it still is there. */

@@ -48,6 +48,9 @@ export abstract class StoppableWorker {
   constructor(name: string, context: WorkerContext) {
     this.name = name;
     this.#context = context;
+    // Keeps a place: a signal whose only listener comes and goes with each wait makes garbage that lives for long, as a
+    // Set would (see Waiters).
+    this.#abort.signal.addEventListener("abort", () => undefined);
   }
 
   /** False while the last run failed and no later one has lasted a minute. */

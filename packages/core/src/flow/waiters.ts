@@ -1,5 +1,3 @@
-import { onAbort, remove } from "./on-abort.ts";
-
 /**
  * Promises that wait for one condition, first come first served, each with an optional AbortSignal. No timers, no polling.
  *
@@ -23,14 +21,15 @@ export class Waiters {
         return;
       }
       const wake = (): void => {
-        takeBack();
+        signal.removeEventListener("abort", abort);
         resolve();
       };
-      const takeBack = onAbort(signal, () => {
-        remove(this.#waiting, wake);
+      const abort = (): void => {
+        this.#waiting.splice(this.#waiting.indexOf(wake), 1);
         reject(signal.reason);
-      });
+      };
       this.#waiting.push(wake);
+      signal.addEventListener("abort", abort, { once: true });
     });
   }
 

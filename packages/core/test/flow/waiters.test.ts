@@ -4,7 +4,10 @@ import { test } from "node:test";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { getHeapSpaceStatistics, setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
+import { Registry } from "prom-client";
+import { StoppableWorker } from "../../src/flow/stoppable-worker.ts";
 import { Waiters } from "../../src/flow/waiters.ts";
+import { recordingLogger } from "../observe-fixtures.ts";
 
 /** Waits under a name, and tells the name, or why it ended, when it is over. */
 function wait(waiters: Waiters, over: string[], name: string, signal?: AbortSignal): void {
@@ -39,15 +42,31 @@ test("first come, first served; an abort ends those with that signal, and no oth
   waiters.wakeOne();
 });
 
-test("a signal has one listener, however many wait on it, and for what", async () => {
-  const { signal } = new AbortController();
-  const all = Array.from({ length: 3 }, () => new Waiters());
+test("nothing stays with a signal: not of those who were woken, nor of those who gave up", async () => {
+  const waiters = new Waiters();
+  const abort = new AbortController();
+  const over: string[] = [];
   for (let round = 0; round < 20; round++) {
-    for (const waiters of all) void waiters.wait(signal);
-    all[round % 3]?.wakeOne();
+    wait(waiters, over, "woken", abort.signal);
+    waiters.wakeOne();
   }
-  assert.equal(getEventListeners(signal, "abort").length, 1);
+  assert.equal(getEventListeners(abort.signal, "abort").length, 0);
+  wait(waiters, over, "gone", abort.signal);
+  abort.abort();
+  assert.deepEqual([getEventListeners(abort.signal, "abort").length, waiters.size], [0, 0]);
 });
+
+/** The signal that a worker works with. */
+async function signalOfWorker(): Promise<AbortSignal> {
+  const { promise, resolve } = Promise.withResolvers<AbortSignal>();
+  class Worker extends StoppableWorker {
+    protected override async run(signal: AbortSignal): Promise<void> {
+      resolve(signal);
+    }
+  }
+  new Worker("waits", { logger: recordingLogger().logger, metrics: new Registry() }).start();
+  return await promise;
+}
 
 test("who has waited long leaves nothing behind that keeps what comes later", async () => {
   setFlagsFromString("--expose-gc");
@@ -55,7 +74,7 @@ test("who has waited long leaves nothing behind that keeps what comes later", as
   const oldSpace = () =>
     getHeapSpaceStatistics().find((space) => space.space_name === "old_space")?.space_used_size ?? 0;
   const waiters = new Waiters();
-  const { signal } = new AbortController();
+  const signal = await signalOfWorker();
   const waitOften = async (times: number): Promise<void> => {
     for (let time = 0; time < times; time++) {
       const waiting = waiters.wait(signal);
